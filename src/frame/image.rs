@@ -1,0 +1,72 @@
+//! One frame's pixels in the two types that the estimators read: u16 counts (what cameras send)
+//! and f32 (everything else).
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// The samples of an image, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Samples {
+    U16(Vec<u16>),
+    F32(Vec<f32>),
+}
+
+/// A grey image of `height` rows of `width` samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    pub width: usize,
+    pub height: usize,
+    pub samples: Samples,
+}
+
+impl Image {
+    /// A black image of u16 samples.
+    pub fn zeros_u16(width: usize, height: usize) -> Self {
+        Image { width, height, samples: Samples::U16(vec![0; width * height]) }
+    }
+
+    /// A black image of f32 samples.
+    pub fn zeros_f32(width: usize, height: usize) -> Self {
+        Image { width, height, samples: Samples::F32(vec![0.0; width * height]) }
+    }
+
+    /// Writes the samples `x .. x + out.len()` of row `y` to `out` as f32.
+    ///
+    /// # Panics
+    /// When the row or the samples lie outside the image; callers clip to it first.
+    pub fn read_row(&self, y: usize, x: usize, out: &mut [f32]) {
+        let (start, end) = (y * self.width + x, y * self.width + x + out.len());
+        assert!(x + out.len() <= self.width, "row segment lies outside the image");
+        match &self.samples {
+            Samples::U16(all) => {
+                for (to, from) in out.iter_mut().zip(&all[start..end]) {
+                    *to = f32::from(*from);
+                }
+            }
+            Samples::F32(all) => out.copy_from_slice(&all[start..end]),
+        }
+    }
+
+    /// One sample as f32.
+    pub fn at(&self, x: usize, y: usize) -> f32 {
+        match &self.samples {
+            Samples::U16(all) => f32::from(all[y * self.width + x]),
+            Samples::F32(all) => all[y * self.width + x],
+        }
+    }
+
+    /// The samples as a `[height, width]` view, when they are u16.
+    pub fn view_u16(&self) -> Option<ArrayView2<'_, u16>> {
+        match &self.samples {
+            Samples::U16(all) => ArrayView2::from_shape((self.height, self.width), all).ok(),
+            Samples::F32(_) => None,
+        }
+    }
+
+    /// The samples as a writable `[height, width]` view, when they are f32.
+    pub fn view_f32_mut(&mut self) -> Option<ArrayViewMut2<'_, f32>> {
+        match &mut self.samples {
+            Samples::F32(all) => ArrayViewMut2::from_shape((self.height, self.width), all).ok(),
+            Samples::U16(_) => None,
+        }
+    }
+}

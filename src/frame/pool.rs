@@ -1,0 +1,102 @@
+//! A pool of preallocated, reference-counted image buffers: no allocation per frame in the
+//! steady state, and a bound on the frames in flight.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::Image;
+
+/// A fixed number of image buffers that go round.
+#[derive(Clone)]
+pub struct Pool {
+    free: Receiver<Image>,
+    give_back: Sender<Image>,
+}
+
+impl Pool {
+    /// A pool of `count` copies of `blank`.
+    pub fn new(count: usize, blank: &Image) -> Self {
+        let (give_back, free) = bounded(count);
+        for _ in 0..count {
+            // The channel holds exactly `count`, and both of its ends are alive here.
+            let _ = give_back.send(blank.clone());
+        }
+        Pool { free, give_back }
+    }
+
+    /// Takes a buffer, waiting until one is free; `fill` writes it, and the result is shared.
+    ///
+    /// # Errors
+    /// The error of `fill`; the buffer goes back to the pool.
+    pub fn take<E>(
+        &self,
+        fill: impl FnOnce(&mut Image) -> Result<(), E>,
+    ) -> Result<PooledImage, E> {
+        let Ok(mut image) = self.free.recv() else {
+            unreachable!("the pool itself holds a sender of its channel");
+        };
+        match fill(&mut image) {
+            Ok(()) => Ok(PooledImage(Arc::new(Slot {
+                image: Some(image),
+                give_back: self.give_back.clone(),
+            }))),
+            Err(error) => {
+                let _ = self.give_back.send(image);
+                Err(error)
+            }
+        }
+    }
+
+    /// Buffers that are free now.
+    pub fn free(&self) -> usize {
+        self.free.len()
+    }
+}
+
+/// A shared image that returns to its pool when the last holder lets go.
+#[derive(Clone)]
+pub struct PooledImage(Arc<Slot>);
+
+struct Slot {
+    image: Option<Image>,
+    give_back: Sender<Image>,
+}
+
+impl Deref for PooledImage {
+    type Target = Image;
+
+    fn deref(&self) -> &Image {
+        match &self.0.image {
+            Some(image) => image,
+            None => unreachable!("the image leaves its slot only when the slot is dropped"),
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(image) = self.image.take() {
+            let _ = self.give_back.send(image);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_come_back_when_the_last_holder_lets_go() {
+        let pool = Pool::new(1, &Image::zeros_u16(4, 4));
+        let first = pool.take(|_| Ok::<(), ()>(())).expect("filling cannot fail here");
+        let second = first.clone();
+        drop(first);
+        assert_eq!(pool.free(), 0, "a clone still holds the buffer");
+        drop(second);
+        assert_eq!(pool.free(), 1, "the buffer did not come back");
+        assert!(pool.take(|_| Err(())).is_err());
+        assert_eq!(pool.free(), 1, "a failed fill lost the buffer");
+    }
+}

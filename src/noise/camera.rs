@@ -1,0 +1,31 @@
+//! How camera counts scatter: Poisson electrons, gain, offset, read noise, rounding.
+
+/// A linear camera: `counts = offset + gain · electrons`, electrons Poisson, plus Gaussian read
+/// noise and rounding to whole counts.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct CameraModel {
+    /// Counts at zero electrons.
+    pub offset_counts: f64,
+    /// Counts per detected electron.
+    pub gain_counts_per_electron: f64,
+    /// One sigma of the read noise, in counts.
+    pub read_noise_counts: f64,
+}
+
+impl CameraModel {
+    /// Variance (counts²) of a pixel whose expected value is `counts`. Never below the variance
+    /// of rounding, 1/12 (a uniform distribution one count wide).
+    pub fn variance(&self, counts: f64) -> f64 {
+        let signal = (counts - self.offset_counts).max(0.0);
+        self.gain_counts_per_electron * signal
+            + self.read_noise_counts * self.read_noise_counts
+            + 1.0 / 12.0
+    }
+}
+
+impl Default for CameraModel {
+    /// An ideal counting camera.
+    fn default() -> Self {
+        CameraModel { offset_counts: 0.0, gain_counts_per_electron: 1.0, read_noise_counts: 0.0 }
+    }
+}

@@ -1,0 +1,34 @@
+//! Drift: where the specimen stands in each frame, against a running template.
+
+/// The displacement of the specimen in one frame: a feature at (x0, y0) in the reference stands
+/// at (x0 + x, y0 + y) in the frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drift {
+    /// Pixels, to the right; NaN when nothing could be found.
+    pub x: f64,
+    /// Pixels, downward; NaN when nothing could be found.
+    pub y: f64,
+    /// One sigma, pixels.
+    pub x_error: f64,
+    /// One sigma, pixels.
+    pub y_error: f64,
+    /// 0 (nothing in common with the template) to 1 (all that the noise allows).
+    pub quality: f32,
+    /// True when the registration is trusted.
+    pub locked: bool,
+    /// Which keyframe was the reference.
+    pub keyframe: u32,
+}
+
+impl Drift {
+    /// The drift of a frame that was not registered.
+    pub const UNKNOWN: Drift = Drift {
+        x: f64::NAN,
+        y: f64::NAN,
+        x_error: f64::NAN,
+        y_error: f64::NAN,
+        quality: 0.0,
+        locked: false,
+        keyframe: 0,
+    };
+}

@@ -1,0 +1,1 @@
+//! Recordings with known truth. Shares no code with the estimators.
