@@ -9,6 +9,7 @@
 mod calibration;
 mod fate;
 mod image;
+mod normalise;
 mod pixel;
 mod pool;
 mod region;
@@ -16,8 +17,9 @@ mod region;
 pub use calibration::{Axis, Calibration, Dimension};
 pub use fate::{Fate, Ledger, Reason};
 pub use image::{Image, Samples};
+pub use normalise::{Normalised, blank_for, normalise};
 pub use pixel::PixelType;
-pub use pool::{Pool, PooledImage};
+pub use pool::{Blank, Pool, PooledImage};
 pub use region::Region;
 
 /// When and as what a frame was announced by its source.

@@ -26,32 +26,38 @@ impl Pool {
         Pool { free, give_back }
     }
 
-    /// Takes a buffer, waiting until one is free; `fill` writes it, and the result is shared.
-    ///
-    /// # Errors
-    /// The error of `fill`; the buffer goes back to the pool.
-    pub fn take<E>(
-        &self,
-        fill: impl FnOnce(&mut Image) -> Result<(), E>,
-    ) -> Result<PooledImage, E> {
-        let Ok(mut image) = self.free.recv() else {
+    /// Takes a buffer, waiting until one is free. Whoever reserves in frame order cannot starve an
+    /// earlier frame.
+    pub fn reserve(&self) -> Blank {
+        let Ok(image) = self.free.recv() else {
             unreachable!("the pool itself holds a sender of its channel");
         };
-        match fill(&mut image) {
-            Ok(()) => Ok(PooledImage(Arc::new(Slot {
-                image: Some(image),
-                give_back: self.give_back.clone(),
-            }))),
-            Err(error) => {
-                let _ = self.give_back.send(image);
-                Err(error)
-            }
-        }
+        Blank(Slot { image: Some(image), give_back: self.give_back.clone() })
     }
 
     /// Buffers that are free now.
     pub fn free(&self) -> usize {
         self.free.len()
+    }
+}
+
+/// A reserved buffer that nothing has been written to; unused, it returns to its pool.
+pub struct Blank(Slot);
+
+impl Blank {
+    /// Lets `fill` write the buffer, and shares the result.
+    ///
+    /// # Errors
+    /// The error of `fill`; the buffer goes back to the pool.
+    pub fn fill<T, E>(
+        mut self,
+        fill: impl FnOnce(&mut Image) -> Result<T, E>,
+    ) -> Result<(PooledImage, T), E> {
+        let Some(image) = &mut self.0.image else {
+            unreachable!("a reserved buffer holds its image until it is dropped");
+        };
+        let told = fill(image)?;
+        Ok((PooledImage(Arc::new(self.0)), told))
     }
 }
 
@@ -90,13 +96,15 @@ mod tests {
     #[test]
     fn buffers_come_back_when_the_last_holder_lets_go() {
         let pool = Pool::new(1, &Image::zeros_u16(4, 4));
-        let first = pool.take(|_| Ok::<(), ()>(())).expect("filling cannot fail here");
+        let Ok((first, ())) = pool.reserve().fill(|_| Ok::<(), ()>(())) else {
+            panic!("filling cannot fail here");
+        };
         let second = first.clone();
         drop(first);
         assert_eq!(pool.free(), 0, "a clone still holds the buffer");
         drop(second);
         assert_eq!(pool.free(), 1, "the buffer did not come back");
-        assert!(pool.take(|_| Err(())).is_err());
+        assert!(pool.reserve().fill(|_| Err::<(), ()>(())).is_err());
         assert_eq!(pool.free(), 1, "a failed fill lost the buffer");
     }
 }

@@ -13,6 +13,16 @@ pub struct CameraModel {
 }
 
 impl CameraModel {
+    /// The noise of the mean of `factor` × `factor` pixels.
+    pub fn binned(&self, factor: usize) -> CameraModel {
+        let pixels = (factor * factor) as f64;
+        CameraModel {
+            offset_counts: self.offset_counts,
+            gain_counts_per_electron: self.gain_counts_per_electron / pixels,
+            read_noise_counts: self.read_noise_counts / pixels.sqrt(),
+        }
+    }
+
     /// Variance (counts²) of a pixel whose expected value is `counts`. Never below the variance
     /// of rounding, 1/12 (a uniform distribution one count wide).
     pub fn variance(&self, counts: f64) -> f64 {

@@ -1,4 +1,25 @@
 //! Drift: where the specimen stands in each frame, against a running template.
+//!
+//! [`observe`] compares a frame with a [`Reference`] (pure, any thread); [`Tracker`] decides in
+//! frame order what is reported, what is predicted, and which frames grow the template
+//! ([`Accumulator`]), from which the next version of the reference is built.
+
+mod bin;
+mod coarse;
+mod compare;
+mod kernel;
+mod level;
+mod observe;
+mod reference;
+mod solve;
+mod spectrum;
+mod template;
+mod track;
+
+pub use observe::{DriftObservation, Prediction, Scratch, observe};
+pub use reference::{Reference, StaticMask};
+pub use template::{Accumulator, Placement};
+pub use track::{Decision, Fold, Tracker};
 
 /// The displacement of the specimen in one frame: a feature at (x0, y0) in the reference stands
 /// at (x0 + x, y0 + y) in the frame.
@@ -32,3 +53,6 @@ impl Drift {
         keyframe: 0,
     };
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! One pass over a frame's pixels: the weighted sums of each tile.
+
+use multiversion::multiversion;
+
+use super::level::Level;
+use crate::frame::{Image, Samples};
+
+/// What one tile of a frame adds up to, at a whole-pixel shift.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TileSums {
+    /// Index into the level's tiles.
+    pub tile: usize,
+    /// `Σ w gx I`, `Σ w gy I`, `Σ w structure I` (0 where the level has no structure).
+    pub sums: [f64; 3],
+    /// `Σ (I − offset)`.
+    pub brightness: f64,
+}
+
+/// Sums all tiles that lie within the frame when shifted by (`shift_x`, `shift_y`) whole pixels,
+/// with the weights of the phase of this index.
+pub fn compare(
+    level: &Level,
+    phase: usize,
+    image: &Image,
+    (shift_x, shift_y): (i64, i64),
+    out: &mut Vec<TileSums>,
+) {
+    out.clear();
+    let (side, channels) = (level.shape.tile, level.shape.channels());
+    let per_tile = side * side * channels;
+    for (index, (tile, weights)) in
+        level.tiles.iter().zip(level.weights[phase].chunks_exact(per_tile)).enumerate()
+    {
+        let (left, top) = (tile.x as i64 + shift_x, tile.y as i64 + shift_y);
+        let inside = left >= 0
+            && top >= 0
+            && left + side as i64 <= image.width as i64
+            && top + side as i64 <= image.height as i64;
+        if !inside {
+            continue;
+        }
+        let start = top as usize * image.width + left as usize;
+        let sums = match &image.samples {
+            Samples::U16(samples) => {
+                tile_u16(&samples[start..], image.width, weights, side, channels)
+            }
+            Samples::F32(samples) => {
+                tile_f32(&samples[start..], image.width, weights, side, channels)
+            }
+        };
+        out.push(TileSums {
+            tile: index,
+            sums: [f64::from(sums[0]), f64::from(sums[1]), f64::from(sums[2])],
+            brightness: f64::from(sums[3]) - level.offset_counts * (side * side) as f64,
+        });
+    }
+}
+
+/// Partial sums that run side by side; their number is fixed so that every instruction set adds
+/// in the same order and gives the same bits.
+const LANES: usize = 16;
+
+macro_rules! tile_sums {
+    ($name:ident, $sample:ty, $to_f32:expr) => {
+        #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+        fn $name(
+            samples: &[$sample],
+            stride: usize,
+            weights: &[f32],
+            side: usize,
+            channels: usize,
+        ) -> [f32; 4] {
+            let mut lanes = [[0.0f32; LANES]; 4];
+            for row in 0..side {
+                let pixels = &samples[row * stride..row * stride + side];
+                let weights = &weights[row * side * channels..(row + 1) * side * channels];
+                let (wx, rest) = weights.split_at(side);
+                let (wy, ws) = rest.split_at(side);
+                let blocks = pixels
+                    .chunks_exact(LANES)
+                    .zip(wx.chunks_exact(LANES).zip(wy.chunks_exact(LANES)));
+                for (pixels, (wx, wy)) in blocks {
+                    for lane in 0..LANES {
+                        let value = $to_f32(pixels[lane]);
+                        lanes[0][lane] += wx[lane] * value;
+                        lanes[1][lane] += wy[lane] * value;
+                        lanes[3][lane] += value;
+                    }
+                }
+                for (pixels, ws) in pixels.chunks_exact(LANES).zip(ws.chunks_exact(LANES)) {
+                    for lane in 0..LANES {
+                        lanes[2][lane] += ws[lane] * $to_f32(pixels[lane]);
+                    }
+                }
+            }
+            lanes.map(|lane| {
+                let mut sum = 0.0;
+                for value in lane {
+                    sum += value;
+                }
+                sum
+            })
+        }
+    };
+}
+
+tile_sums!(tile_u16, u16, f32::from);
+tile_sums!(tile_f32, f32, std::convert::identity);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fast_sums_agree_with_plain_ones() {
+        let (side, stride) = (32, 50);
+        let samples: Vec<u16> = (0..side * stride).map(|k| ((k * 7919) % 4096) as u16).collect();
+        let weights: Vec<f32> =
+            (0..side * side * 3).map(|k| ((k * 104_729) % 1000) as f32 / 500.0 - 1.0).collect();
+        let fast = tile_u16(&samples, stride, &weights, side, 3);
+        let mut plain = [0.0f64; 4];
+        for row in 0..side {
+            for column in 0..side {
+                let value = f64::from(samples[row * stride + column]);
+                for channel in 0..3 {
+                    plain[channel] +=
+                        f64::from(weights[(row * 3 + channel) * side + column]) * value;
+                }
+                plain[3] += value;
+            }
+        }
+        for (fast, plain) in fast.iter().zip(plain) {
+            let error = (f64::from(*fast) - plain).abs();
+            assert!(error < 1e-5 * 4096.0 * 1024.0, "sum {fast} against {plain}");
+        }
+    }
+}

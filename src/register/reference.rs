@@ -1,0 +1,134 @@
+//! What frames are compared with: the template prepared at full and binned resolution, and for
+//! the search over the whole field. Immutable; a new version replaces it as the template grows.
+
+use super::bin::bin_f32;
+use super::coarse::Search;
+use super::level::{Level, LevelShape, Template};
+use super::template::Accumulator;
+use crate::frame::Region;
+use crate::noise::CameraModel;
+
+/// Full-resolution pixels beyond which only the most informative tiles are used.
+const FULL_PIXELS: usize = 4 << 20;
+/// Above this many pixels, weights for a single phase keep the memory in bounds.
+const PHASES_PIXELS: usize = 3 << 19;
+
+/// One version of the template, ready for comparison.
+pub struct Reference {
+    /// Counts up with each new version of the template.
+    pub version: u32,
+    pub(super) full: Level,
+    pub(super) coarse: Level,
+    pub(super) search: Search,
+    pub(super) factor: usize,
+}
+
+/// Where the registration must not look.
+#[derive(Clone, Debug)]
+pub struct StaticMask {
+    usable: Vec<bool>,
+}
+
+impl StaticMask {
+    /// Everything but these regions. When they leave less than a twentieth of the field, nothing
+    /// is masked: drift against the whole field is better than none, and tiles in which something
+    /// of its own moves are still left out frame by frame.
+    pub fn new(width: usize, height: usize, regions: &[Region]) -> StaticMask {
+        let mut usable = vec![true; width * height];
+        for region in regions {
+            for y in region.y..(region.y + region.height).min(height) {
+                let end = (region.x + region.width).min(width);
+                usable[y * width + region.x.min(end)..y * width + end].fill(false);
+            }
+        }
+        if usable.iter().filter(|usable| **usable).count() * 20 < usable.len() {
+            usable.fill(true);
+        }
+        StaticMask { usable }
+    }
+}
+
+/// The binning of the coarse steps: the largest of 1, 2, 4, 8 that leaves 200 pixels.
+pub fn binning(width: usize, height: usize) -> usize {
+    [8, 4, 2].into_iter().find(|factor| width.min(height) / factor >= 200).unwrap_or(1)
+}
+
+impl Reference {
+    /// Prepares the template as it stands.
+    pub fn build(
+        version: u32,
+        accumulator: &Accumulator,
+        mask: &StaticMask,
+        noise: &CameraModel,
+    ) -> Reference {
+        let (width, height) = (accumulator.width, accumulator.height);
+        let factor = binning(width, height);
+        let frames = f64::from(accumulator.frames());
+        let usable: Vec<bool> = mask
+            .usable
+            .iter()
+            .enumerate()
+            .map(|(k, on)| *on && accumulator.is_covered(k))
+            .collect();
+        let template =
+            Template { width, height, counts: &accumulator.mean, usable: &usable, frames };
+        let full = Level::build(&template, noise, full_shape(width * height));
+
+        let (small_width, small_height) = (width / factor, height / factor);
+        let mut small = vec![0.0; small_width * small_height];
+        bin_f32(&accumulator.mean, width, factor, small_width, &mut small);
+        let small_usable = bin_mask(&usable, width, factor, small_width, small_height);
+        let small_noise = noise.binned(factor);
+        let small_template = Template {
+            width: small_width,
+            height: small_height,
+            counts: &small,
+            usable: &small_usable,
+            frames,
+        };
+        let coarse = Level::build(&small_template, &small_noise, coarse_shape());
+        let mean = small.iter().map(|v| f64::from(*v)).sum::<f64>() / small.len().max(1) as f64;
+        let search = Search::new(
+            &small,
+            &small_usable,
+            small_width,
+            small_height,
+            frames,
+            small_noise.variance(mean),
+        );
+        Reference { version, full, coarse, search, factor }
+    }
+
+    /// True when the template has too little structure outside the masks for any drift.
+    pub fn is_blind(&self) -> bool {
+        self.coarse.tiles.is_empty() || self.full.tiles.is_empty()
+    }
+}
+
+fn full_shape(pixels: usize) -> LevelShape {
+    let (phases, order): (&'static [f64], usize) =
+        if pixels <= PHASES_PIXELS { (&[-0.25, 0.25], 3) } else { (&[0.0], 5) };
+    LevelShape { tile: 32, phases, order, structure: false, pixels_at_most: FULL_PIXELS }
+}
+
+fn coarse_shape() -> LevelShape {
+    LevelShape { tile: 16, phases: &[0.0], order: 4, structure: true, pixels_at_most: 1 << 20 }
+}
+
+fn bin_mask(
+    usable: &[bool],
+    stride: usize,
+    factor: usize,
+    width: usize,
+    height: usize,
+) -> Vec<bool> {
+    let mut out = vec![true; width * height];
+    for y in 0..height * factor {
+        for x in 0..width * factor {
+            if !usable[y * stride + x] {
+                out[(y / factor) * width + x / factor] = false;
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,110 @@
+//! The running template: frames averaged in reference coordinates.
+//!
+//! A single noisy reference costs √2 in every drift; the mean of many costs nothing. The mean runs
+//! over the last [`MEMORY`] frames that were folded in, so that it follows slow change.
+
+use super::kernel::{Kernel, REACH, filter_column, filter_row};
+use crate::frame::Image;
+
+/// Frames that the mean remembers.
+pub const MEMORY: u32 = 64;
+
+/// The mean of the frames so far, in reference coordinates.
+pub struct Accumulator {
+    pub width: usize,
+    pub height: usize,
+    /// Mean counts.
+    pub mean: Vec<f32>,
+    /// Frames that cover each pixel, at most [`MEMORY`].
+    coverage: Vec<u8>,
+    frames: u32,
+    filtered: Vec<f32>,
+}
+
+/// How a frame lies on the template.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placement {
+    /// Drift of the frame, px.
+    pub x: f64,
+    pub y: f64,
+    /// Brightness of the frame against the template.
+    pub gain: f64,
+}
+
+impl Accumulator {
+    /// Starts with the first frame, which defines the coordinates.
+    pub fn new(first: &Image) -> Accumulator {
+        let (width, height) = (first.width, first.height);
+        let mut mean = vec![0.0; width * height];
+        for (y, row) in mean.chunks_exact_mut(width).enumerate() {
+            first.read_row(y, 0, row);
+        }
+        Accumulator {
+            width,
+            height,
+            mean,
+            coverage: vec![1; width * height],
+            frames: 1,
+            filtered: Vec::new(),
+        }
+    }
+
+    /// Frames that the mean stands for.
+    pub fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// True where at least half of the frames contributed.
+    pub fn is_covered(&self, at: usize) -> bool {
+        u32::from(self.coverage[at]) * 2 >= self.frames
+    }
+
+    /// Adds a frame. Its pixels are interpolated to reference coordinates; the border that the
+    /// interpolation cannot reach keeps its value.
+    pub fn fold(&mut self, image: &Image, placement: Placement, offset_counts: f64) {
+        let (width, height) = (self.width, self.height);
+        let (whole_x, whole_y) = (placement.x.round() as i64, placement.y.round() as i64);
+        let kernel_x = Kernel::derivative(0, whole_x as f64 - placement.x, 0.0);
+        let kernel_y = Kernel::derivative(0, whole_y as f64 - placement.y, 0.0);
+        self.filter_rows(image, &kernel_x);
+        let reach = REACH as i64;
+        self.frames = (self.frames + 1).min(MEMORY);
+        // Reference columns and rows whose surroundings lie within the frame.
+        let span = |whole: i64, size: usize| {
+            let first = (reach - whole).clamp(0, size as i64) as usize;
+            let end = (size as i64 - reach - whole).clamp(0, size as i64) as usize;
+            first..end.max(first)
+        };
+        let (columns, rows) = (span(whole_x, width), span(whole_y, height));
+        if columns.is_empty() || rows.is_empty() {
+            return;
+        }
+        let from = (columns.start as i64 + whole_x) as usize;
+        let count = columns.len();
+        let mut line = vec![0.0f32; count];
+        let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
+        for y in rows {
+            let middle = (y as i64 + whole_y) as usize;
+            let around = (middle - reach as usize..=middle + reach as usize)
+                .map(|row| &self.filtered[row * width + from..row * width + from + count]);
+            filter_column(&kernel_y, around, &mut line);
+            let at = y * width + columns.start..y * width + columns.end;
+            let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
+            for ((mean, coverage), value) in means.zip(&line) {
+                *coverage = (*coverage + 1).min(MEMORY as u8);
+                let normalised = (value - offset) * scale + offset;
+                *mean += (normalised - *mean) / f32::from(*coverage);
+            }
+        }
+    }
+
+    fn filter_rows(&mut self, image: &Image, kernel: &Kernel) {
+        let width = self.width;
+        self.filtered.resize(width * self.height, 0.0);
+        let mut row = vec![0.0; width];
+        for (y, out) in self.filtered.chunks_exact_mut(width).enumerate() {
+            image.read_row(y, 0, &mut row);
+            filter_row(kernel, &row, out);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The whole registration on a texture whose place is known exactly.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Poisson, Uniform};
+
+use super::*;
+use crate::frame::{Image, Samples};
+use crate::noise::CameraModel;
+
+/// Gaussian blobs, evaluated at any displacement without interpolation.
+struct Texture {
+    size: usize,
+    dose: f64,
+    /// x, y, sigma, amplitude.
+    blobs: Vec<[f64; 4]>,
+}
+
+impl Texture {
+    fn new(size: usize, dose: f64, seed: u64) -> Texture {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let unit = Uniform::new(0.0f64, 1.0).expect("0 < 1");
+        let margin = 80.0;
+        let span = size as f64 + 2.0 * margin;
+        let blobs = (0..(span * span / 120.0) as usize)
+            .map(|_| {
+                let mut next = || unit.sample(&mut rng);
+                let sigma = 1.3 + 2.5 * next() * next();
+                [next() * span - margin, next() * span - margin, sigma, 0.8 * next() - 0.4]
+            })
+            .collect();
+        Texture { size, dose, blobs }
+    }
+
+    fn expected(&self, dx: f64, dy: f64) -> Vec<f64> {
+        let n = self.size;
+        let mut image = vec![0.0; n * n];
+        for [x, y, sigma, amplitude] in &self.blobs {
+            let (cx, cy) = (x + dx, y + dy);
+            let reach = 5.0 * sigma;
+            let span = |c: f64| {
+                let first = (c - reach).ceil().clamp(0.0, n as f64) as usize;
+                let end = ((c + reach).floor() + 1.0).clamp(0.0, n as f64) as usize;
+                first..end.max(first)
+            };
+            let profile = |at: usize, c: f64| (-0.5 * ((at as f64 - c) / sigma).powi(2)).exp();
+            let along_x: Vec<f64> = span(cx).map(|x| profile(x, cx)).collect();
+            for y in span(cy) {
+                let factor = amplitude * profile(y, cy);
+                let start = y * n + span(cx).start;
+                for (value, along_x) in image[start..].iter_mut().zip(&along_x) {
+                    *value += factor * along_x;
+                }
+            }
+        }
+        image.iter().map(|v| self.dose * (1.0 + v).max(0.05)).collect()
+    }
+
+    fn frame(&self, dx: f64, dy: f64, seed: u64) -> Image {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let counts = self
+            .expected(dx, dy)
+            .iter()
+            .map(|mean| Poisson::new(*mean).expect("the mean is positive").sample(&mut rng) as u16)
+            .collect();
+        Image { width: self.size, height: self.size, samples: Samples::U16(counts) }
+    }
+
+    /// Cramér–Rao bound of the shift of a known texture, one axis, px.
+    fn bound(&self) -> f64 {
+        let (a, b) = (self.expected(0.01, 0.0), self.expected(-0.01, 0.0));
+        let middle = self.expected(0.0, 0.0);
+        let information: f64 = a
+            .iter()
+            .zip(&b)
+            .zip(&middle)
+            .map(|((a, b), mean)| ((a - b) / 0.02).powi(2) / (mean + 1.0 / 12.0))
+            .sum();
+        1.0 / information.sqrt()
+    }
+}
+
+/// Drives the three parts as the pipeline does, with a lag; returns each frame's drift.
+fn follow(frames: &[Image], noise: CameraModel, lag: usize) -> Vec<Drift> {
+    let mask = StaticMask::new(frames[0].width, frames[0].height, &[]);
+    let mut accumulator = Accumulator::new(&frames[0]);
+    let mut references = vec![Reference::build(0, &accumulator, &mask, &noise)];
+    let mut tracker = Tracker::new(0, 1e9, lag as u64);
+    let mut feedback = vec![(Prediction::default(), 0u32)];
+    let mut drifts = vec![Tracker::anchor_drift()];
+    let mut scratch = Scratch::default();
+    for (index, frame) in frames.iter().enumerate().skip(1) {
+        let (prediction, version) = feedback[index.saturating_sub(lag).min(feedback.len() - 1)];
+        let seen = observe(frame, &references[version as usize], prediction, &mut scratch);
+        let decision = tracker.track(index as u64, Some(&seen));
+        if let Some(fold) = decision.fold {
+            accumulator.fold(frame, fold.placement, noise.offset_counts);
+            if let Some(version) = fold.build {
+                references.push(Reference::build(version, &accumulator, &mask, &noise));
+            }
+        }
+        feedback.push((decision.prediction, decision.version));
+        drifts.push(decision.drift);
+    }
+    drifts
+}
+
+/// A walk with a step of 0.3 px and jumps.
+fn walk(frames: usize) -> Vec<(f64, f64)> {
+    let mut at = (0.0, 0.0);
+    (0..frames)
+        .map(|k| {
+            let here = at;
+            let angle = k as f64 * 2.399;
+            at.0 += 0.31 * angle.cos() + 0.05;
+            at.1 += 0.29 * angle.sin() - 0.03;
+            if k == 40 {
+                at = (at.0 + 17.3, at.1 - 11.6);
+            }
+            here
+        })
+        .collect()
+}
+
+#[test]
+fn drift_is_within_reach_of_the_bound_at_every_dose() {
+    for dose in [3.0, 20.0, 300.0] {
+        let texture = Texture::new(384, dose, 5);
+        let truth = walk(140);
+        let frames: Vec<Image> = truth
+            .iter()
+            .enumerate()
+            .map(|(k, (x, y))| texture.frame(*x, *y, 1000 + k as u64))
+            .collect();
+        let drifts = follow(&frames, CameraModel::default(), 16);
+        let errors: Vec<(f64, f64)> =
+            drifts.iter().zip(&truth).map(|(d, t)| (d.x - t.0, d.y - t.1)).collect();
+        let unlocked = drifts.iter().filter(|d| !d.locked).count();
+        assert_eq!(unlocked, 0, "{unlocked} frames not locked at {dose} counts per px");
+        let late = &errors[40..];
+        let n = late.len() as f64;
+        let mean = late.iter().fold((0.0, 0.0), |s, e| (s.0 + e.0 / n, s.1 + e.1 / n));
+        let rms = |of: &dyn Fn(&(f64, f64)) -> f64| {
+            (late.iter().map(|e| of(e).powi(2)).sum::<f64>() / n).sqrt()
+        };
+        let (x, y) = (rms(&|e| e.0 - mean.0), rms(&|e| e.1 - mean.1));
+        let bound = texture.bound();
+        let pull: f64 = (late
+            .iter()
+            .zip(&drifts[40..])
+            .map(|(e, d)| ((e.0 - mean.0) / d.x_error).powi(2))
+            .sum::<f64>()
+            / n)
+            .sqrt();
+        println!(
+            "{dose} counts/px: rms {x:.4} {y:.4} px, bound {bound:.4}, ratio {:.2} {:.2}, \
+             mean error {:.4} {:.4}, normalised error {pull:.2}",
+            x / bound,
+            y / bound,
+            mean.0,
+            mean.1
+        );
+        assert!(x < 1.5 * bound && y < 1.4 * bound, "{dose}: {x} {y} against bound {bound}");
+        assert!((0.75..1.3).contains(&pull), "{dose}: normalised error {pull}");
+    }
+}
+
+#[test]
+fn an_unrelated_or_empty_frame_is_not_locked() {
+    let texture = Texture::new(256, 50.0, 1);
+    let other = Texture::new(256, 50.0, 2);
+    let blank = Image::zeros_u16(256, 256);
+    let frames = [texture.frame(0.0, 0.0, 1), other.frame(0.0, 0.0, 2), blank];
+    let drifts = follow(&frames, CameraModel::default(), 1);
+    assert!(!drifts[1].locked && drifts[1].x.is_nan(), "unrelated: {:?}", drifts[1]);
+    assert!(!drifts[2].locked && drifts[2].x.is_nan(), "blank: {:?}", drifts[2]);
+}

@@ -1,0 +1,145 @@
+//! The in-order half of the registration: what drift to report, what to predict, and which frames
+//! make the template better.
+
+use super::Drift;
+use super::observe::{DriftObservation, Prediction};
+use super::template::{MEMORY, Placement};
+
+/// What the tracker decides after one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    pub drift: Drift,
+    /// For the frame a fixed number of frames later.
+    pub prediction: Prediction,
+    /// The version of the reference for the same frame.
+    pub version: u32,
+    /// How to fold this frame into the template; nothing when it is not wanted.
+    pub fold: Option<Fold>,
+}
+
+/// An order to make the template better.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fold {
+    pub placement: Placement,
+    /// The version to build once the frame is in, when the template has grown enough.
+    pub build: Option<u32>,
+}
+
+/// Memory of the registration.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    max_shift_px: f64,
+    lag_frames: u64,
+    last: Option<(u64, f64, f64)>,
+    /// Pixels per frame, smoothed.
+    velocity: (f64, f64),
+    folded: u64,
+    seen: u64,
+    version: u32,
+}
+
+/// Frames over which the velocity is smoothed.
+const VELOCITY_FRAMES: f64 = 32.0;
+/// Once the template is full, every so many frames one is folded in.
+const REFRESH_EVERY: u64 = 8;
+
+impl Tracker {
+    /// A tracker that has seen the anchor frame alone, whose row in the ledger is `anchor`.
+    pub fn new(anchor: u64, max_shift_px: f64, lag_frames: u64) -> Tracker {
+        Tracker {
+            max_shift_px,
+            lag_frames,
+            last: Some((anchor, 0.0, 0.0)),
+            velocity: (0.0, 0.0),
+            folded: 1,
+            seen: 1,
+            version: 0,
+        }
+    }
+
+    /// The drift of the anchor frame: 0, 0, exactly, since it defines the coordinates.
+    pub fn anchor_drift() -> Drift {
+        Drift {
+            x: 0.0,
+            y: 0.0,
+            x_error: 0.0,
+            y_error: 0.0,
+            quality: 1.0,
+            locked: true,
+            keyframe: 0,
+        }
+    }
+
+    /// Takes the next frame's observation; `None` for a frame without pixels.
+    pub fn track(&mut self, index: u64, observation: Option<&DriftObservation>) -> Decision {
+        let drift = observation.map_or(Drift::UNKNOWN, |seen| self.judge(seen));
+        let mut fold = None;
+        if let Some(seen) = observation.filter(|_| drift.locked) {
+            self.follow(index, seen.x, seen.y);
+            fold = self.fold(seen);
+        }
+        Decision { drift, prediction: self.prediction(index), version: self.version, fold }
+    }
+
+    /// The version of the reference that is in force for frames to come.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn judge(&self, seen: &DriftObservation) -> Drift {
+        let near = seen.x.abs() <= self.max_shift_px && seen.y.abs() <= self.max_shift_px;
+        let quality = seen.likeness.clamp(0.0, 1.0) as f32;
+        // A drift that is not trusted is no number: it would be believed.
+        if !seen.locked || !near {
+            return Drift { quality, ..Drift::UNKNOWN };
+        }
+        Drift {
+            x: seen.x,
+            y: seen.y,
+            x_error: seen.x_error,
+            y_error: seen.y_error,
+            quality,
+            locked: true,
+            keyframe: 0,
+        }
+    }
+
+    fn follow(&mut self, index: u64, x: f64, y: f64) {
+        if let Some((last, last_x, last_y)) = self.last {
+            let frames = index.saturating_sub(last).max(1) as f64;
+            let step = ((x - last_x) / frames, (y - last_y) / frames);
+            // A jump is no velocity.
+            if step.0.hypot(step.1) < 4.0 {
+                let share = (frames / VELOCITY_FRAMES).min(1.0);
+                self.velocity.0 += share * (step.0 - self.velocity.0);
+                self.velocity.1 += share * (step.1 - self.velocity.1);
+            }
+        }
+        self.last = Some((index, x, y));
+    }
+
+    fn prediction(&self, index: u64) -> Prediction {
+        let Some((last, x, y)) = self.last else { return Prediction::default() };
+        let ahead = index.saturating_sub(last) + self.lag_frames;
+        let ahead = ahead.min(4 * self.lag_frames) as f64;
+        Prediction { x: x + self.velocity.0 * ahead, y: y + self.velocity.1 * ahead }
+    }
+
+    fn fold(&mut self, seen: &DriftObservation) -> Option<Fold> {
+        self.seen += 1;
+        let growing = self.folded < u64::from(MEMORY);
+        let good = seen.likeness > 0.7 && (0.2..5.0).contains(&seen.gain);
+        if !good || !(growing || self.seen.is_multiple_of(REFRESH_EVERY)) {
+            return None;
+        }
+        self.folded += 1;
+        let due =
+            [4, 12, 32].contains(&self.folded) || self.folded.is_multiple_of(u64::from(MEMORY));
+        let build = due.then(|| {
+            self.version += 1;
+            self.version
+        });
+        let placement = Placement { x: seen.x, y: seen.y, gain: seen.gain };
+        Some(Fold { placement, build })
+    }
+}
