@@ -1,30 +1,9 @@
 //! Alarms: rules over the measurements, with hold times.
 
-/// Whether an alarm went up or down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[repr(u8)]
-#[serde(rename_all = "lowercase")]
-pub enum AlarmState {
-    Raised = 0,
-    Cleared = 1,
-    Acknowledged = 2,
-}
+mod engine;
+mod event;
+mod rule;
 
-/// One event of one alarm.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct AlarmEvent {
-    /// Seconds since the first frame, of the frame that decided.
-    pub time_s: f64,
-    pub name: String,
-    pub state: AlarmState,
-    /// Row of the ledger.
-    pub frame: u64,
-    /// The rule, with the numbers that decided.
-    pub message: String,
-    /// From the frame's arrival to the decision.
-    pub decision_latency_s: f64,
-    /// Each action and what came of it: `log: done; bias-off: no instrument connected`.
-    pub action: String,
-    /// From the decision to the end of the actions; NaN where none was taken.
-    pub action_latency_s: f64,
-}
+pub use engine::AlarmEngine;
+pub use event::{AlarmEvent, AlarmState};
+pub use rule::AlarmError;

@@ -1,8 +1,17 @@
 //! Bias and current: the cell's own time series, on their own clock, and their values at the
 //! frames' times.
 
+mod at_frames;
+mod clock;
+mod columns;
+mod log;
+mod table;
+
+pub use clock::ClockModel;
+pub use log::CellError;
+
 /// A cell log at its own rate. All columns have the same length; absent numbers are NaN.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CellSeries {
     /// Seconds on the instrument's clock, strictly increasing.
     pub test_time_s: Vec<f64>,
@@ -11,30 +20,24 @@ pub struct CellSeries {
     pub voltage_v: Vec<f64>,
     /// Positive charges the cell.
     pub current_a: Vec<f64>,
+    /// Between rows further apart than this, nothing is known.
+    pub max_gap_s: f64,
     /// What was odd: rows left out, times put in order.
     pub notes: Vec<String>,
     /// How the log's clock relates to the frames'.
     pub clock: ClockModel,
 }
 
-/// `frame time = offset + rate · test time`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClockModel {
-    pub offset_s: f64,
-    pub rate: f64,
-    /// Root mean square of what the model leaves; NaN where nothing was fitted.
-    pub residual_s: f64,
-    /// How it was found: `first frame`, `unix time`, `configuration`.
-    pub method: String,
-}
-
-impl Default for ClockModel {
+impl Default for CellSeries {
     fn default() -> Self {
-        ClockModel {
-            offset_s: 0.0,
-            rate: 1.0,
-            residual_s: f64::NAN,
-            method: "first frame".to_owned(),
+        CellSeries {
+            test_time_s: Vec::new(),
+            unix_time_s: Vec::new(),
+            voltage_v: Vec::new(),
+            current_a: Vec::new(),
+            max_gap_s: f64::INFINITY,
+            notes: Vec::new(),
+            clock: ClockModel::default(),
         }
     }
 }

@@ -1,7 +1,18 @@
 //! Threads, channels, order, the ledger and the budgets.
 //!
-//! The pipeline gives its results to a [`Sink`], so that it knows nothing of files.
+//! [`Setup`] fixes a run, [`run()`] runs it. The results go to a [`Sink`], so that the pipeline
+//! knows nothing of files.
 
+mod follower;
+mod grower;
+mod intake;
+mod job;
+mod load;
+mod observer;
+mod run;
+mod setup;
 mod sink;
 
+pub use run::{PipelineError, run};
+pub use setup::{NamedGauge, Setup, SetupError};
 pub use sink::{FrameRow, GaugePlan, RunPlan, Sink, SinkError, SourceDescription};

@@ -37,6 +37,18 @@ pub struct DriftObservation {
 }
 
 impl DriftObservation {
+    /// The anchor frame: it defines the coordinates, so its drift is 0 exactly.
+    pub const ANCHOR: DriftObservation = DriftObservation {
+        x: 0.0,
+        y: 0.0,
+        x_error: 0.0,
+        y_error: 0.0,
+        gain: 1.0,
+        likeness: 1.0,
+        locked: true,
+        searched: false,
+    };
+
     const LOST: DriftObservation = DriftObservation {
         x: f64::NAN,
         y: f64::NAN,

@@ -17,8 +17,6 @@ pub struct Fit {
     pub tiles: usize,
     /// Tiles within the frame.
     pub tiles_in_frame: usize,
-    /// Median of the tiles' residuals over what noise explains; 1 for a perfect model.
-    pub excess: f64,
     /// The frame's brightness against the template's.
     pub gain: f64,
     /// The template's structure found in the frame, over what the displacement promises; NaN for
@@ -71,7 +69,6 @@ pub fn solve(
         covariance,
         tiles: used.iter().filter(|used| **used).count(),
         tiles_in_frame: sums.len(),
-        excess,
         gain,
         likeness,
         significance,

@@ -28,6 +28,7 @@ pub struct Fold {
 /// Memory of the registration.
 #[derive(Clone, Debug)]
 pub struct Tracker {
+    anchor: u64,
     max_shift_px: f64,
     lag_frames: u64,
     last: Option<(u64, f64, f64)>,
@@ -44,9 +45,10 @@ const VELOCITY_FRAMES: f64 = 32.0;
 const REFRESH_EVERY: u64 = 8;
 
 impl Tracker {
-    /// A tracker that has seen the anchor frame alone, whose row in the ledger is `anchor`.
+    /// A tracker whose template is the anchor frame alone; `anchor` is its row in the ledger.
     pub fn new(anchor: u64, max_shift_px: f64, lag_frames: u64) -> Tracker {
         Tracker {
+            anchor,
             max_shift_px,
             lag_frames,
             last: Some((anchor, 0.0, 0.0)),
@@ -57,37 +59,22 @@ impl Tracker {
         }
     }
 
-    /// The drift of the anchor frame: 0, 0, exactly, since it defines the coordinates.
-    pub fn anchor_drift() -> Drift {
-        Drift {
-            x: 0.0,
-            y: 0.0,
-            x_error: 0.0,
-            y_error: 0.0,
-            quality: 1.0,
-            locked: true,
-            keyframe: 0,
-        }
-    }
-
     /// Takes the next frame's observation; `None` for a frame without pixels.
     pub fn track(&mut self, index: u64, observation: Option<&DriftObservation>) -> Decision {
-        let drift = observation.map_or(Drift::UNKNOWN, |seen| self.judge(seen));
+        let drift = observation.map_or(Drift::UNKNOWN, |seen| Self::judge(seen, self.max_shift_px));
         let mut fold = None;
-        if let Some(seen) = observation.filter(|_| drift.locked) {
+        // The anchor is in the template from the start.
+        let later = observation.filter(|_| drift.locked && index != self.anchor);
+        if let Some(seen) = later {
             self.follow(index, seen.x, seen.y);
             fold = self.fold(seen);
         }
         Decision { drift, prediction: self.prediction(index), version: self.version, fold }
     }
 
-    /// The version of the reference that is in force for frames to come.
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
-    fn judge(&self, seen: &DriftObservation) -> Drift {
-        let near = seen.x.abs() <= self.max_shift_px && seen.y.abs() <= self.max_shift_px;
+    /// What is reported of an observation: pure, so that an observer comes to the same verdict.
+    pub fn judge(seen: &DriftObservation, max_shift_px: f64) -> Drift {
+        let near = seen.x.abs() <= max_shift_px && seen.y.abs() <= max_shift_px;
         let quality = seen.likeness.clamp(0.0, 1.0) as f32;
         // A drift that is not trusted is no number: it would be believed.
         if !seen.locked || !near {

@@ -1,0 +1,33 @@
+//! The template's own thread: folds frames in, in order, and builds new versions of the reference
+//! while the observers go on with the old one.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::setup::Setup;
+use crate::frame::PooledImage;
+use crate::register::{Accumulator, Fold, Reference};
+
+/// A frame to fold into the template.
+pub struct Growth {
+    pub image: PooledImage,
+    pub fold: Fold,
+}
+
+/// Runs until the tracker hangs up.
+pub fn run(
+    setup: &Setup,
+    mut accumulator: Accumulator,
+    orders: &Receiver<Growth>,
+    references: &Sender<Arc<Reference>>,
+) {
+    for Growth { image, fold } in orders {
+        accumulator.fold(&image, fold.placement, setup.camera.offset_counts);
+        drop(image);
+        let Some(version) = fold.build else { continue };
+        let reference = Reference::build(version, &accumulator, &setup.mask, &setup.camera);
+        // The intake may have finished; the tracker still sends its last frames.
+        let _ = references.send(Arc::new(reference));
+    }
+}

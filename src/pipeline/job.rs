@@ -1,0 +1,67 @@
+//! What travels between the stations.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::load::Loaded;
+use crate::frame::{Blank, Fate, PooledImage, Reason, Stamp};
+use crate::gauge::{AnyHints, AnyObservation};
+use crate::register::{DriftObservation, Prediction, Reference};
+
+/// What the tracker tells the observers, after one row.
+#[derive(Clone)]
+pub struct Feedback {
+    pub prediction: Prediction,
+    /// The reference to use.
+    pub version: u32,
+    /// One for each gauge.
+    pub hints: Vec<AnyHints>,
+}
+
+/// One frame for an observer.
+pub struct Job {
+    pub stamp: Stamp,
+    pub arrival: Instant,
+    pub pixels: Pixels,
+    pub feedback: Arc<Feedback>,
+    pub reference: Arc<Reference>,
+}
+
+/// The pixels of a job.
+pub enum Pixels {
+    /// To be read by the observer, into the buffer that was reserved in frame order.
+    Reserved { index: usize, blank: Blank },
+    /// Read already, by a recording that must be read in order.
+    Loaded(Loaded),
+}
+
+/// One frame for the tracker.
+pub struct Seen {
+    pub stamp: Stamp,
+    pub arrival: Instant,
+    pub fate: Fate,
+    pub reason: Reason,
+    /// Nothing for a frame without pixels.
+    pub drift: Option<DriftObservation>,
+    /// One for each gauge; nothing where it could not be measured.
+    pub gauges: Vec<Option<AnyObservation>>,
+    pub image: Option<PooledImage>,
+    /// Nanoseconds: queue, register, one for each gauge.
+    pub latency_ns: Vec<u64>,
+}
+
+impl Seen {
+    /// A frame without pixels.
+    pub fn lost(stamp: Stamp, arrival: Instant, fate: Fate, reason: Reason) -> Seen {
+        Seen {
+            stamp,
+            arrival,
+            fate,
+            reason,
+            drift: None,
+            gauges: Vec::new(),
+            image: None,
+            latency_ns: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! One frame from the recording into a buffer of the pool.
+
+use crate::format::{FormatError, Recording};
+use crate::frame::{Blank, Normalised, PooledImage, Reason, normalise};
+
+/// Pixels, and whether some had to be repaired.
+pub struct Loaded {
+    pub image: PooledImage,
+    pub repaired: bool,
+}
+
+/// Reads frame `index`. A frame that cannot be read is a reason for the ledger, and a warning
+/// with the reader's own words for the log.
+pub fn load(
+    recording: &dyn Recording,
+    index: usize,
+    blank: Blank,
+    bytes: &mut Vec<u8>,
+) -> Result<Loaded, Reason> {
+    let pixel_type = recording.info().pixel_type;
+    let filled = blank.fill(|image| {
+        let pixels = recording.read(index, bytes).map_err(|error| {
+            tracing::warn!(frame = index, "{error}");
+            reason_of(&error)
+        })?;
+        if pixels.len() != image.width * image.height * pixel_type.size() {
+            tracing::warn!(frame = index, bytes = pixels.len(), "frame has another size");
+            return Err(Reason::WrongShape);
+        }
+        match normalise(pixels, pixel_type, image) {
+            Normalised::Whole => Ok(false),
+            Normalised::Repaired(count) => {
+                tracing::warn!(frame = index, count, "pixels that are no numbers were replaced");
+                Ok(true)
+            }
+            Normalised::Useless(count) => {
+                tracing::warn!(frame = index, count, "too many pixels are no numbers");
+                Err(Reason::MostlyNonFinite)
+            }
+        }
+    });
+    filled.map(|(image, repaired)| Loaded { image, repaired })
+}
+
+fn reason_of(error: &FormatError) -> Reason {
+    match error {
+        FormatError::Io { .. } => Reason::Unreadable,
+        FormatError::Truncated { .. } => Reason::Truncated,
+        FormatError::Malformed { .. } | FormatError::Unsupported { .. } => Reason::Undecodable,
+        FormatError::WrongShape { .. } => Reason::WrongShape,
+    }
+}

@@ -1,0 +1,105 @@
+//! The parallel station: pixels, drift and gauges of one frame, on any thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::job::{Job, Pixels, Seen};
+use super::load::{Loaded, load};
+use super::setup::{NamedGauge, Setup};
+use crate::frame::{Fate, Reason, Stamp};
+use crate::gauge::View;
+use crate::register::{Drift, DriftObservation, Scratch, Tracker, observe};
+
+/// Takes jobs until the intake hangs up.
+pub fn run(setup: &Setup, jobs: &Receiver<Job>, seen: &Sender<Seen>) {
+    let mut scratch = Scratch::default();
+    let mut bytes = Vec::new();
+    for job in jobs {
+        let (stamp, arrival) = (job.stamp, job.arrival);
+        // A defect in an estimator must cost one frame, not the run.
+        let result = catch_unwind(AssertUnwindSafe(|| one(setup, job, &mut scratch, &mut bytes)));
+        let result = result.unwrap_or_else(|_| {
+            tracing::error!(frame = stamp.index, "an estimator failed; please report this");
+            scratch = Scratch::default();
+            Seen::lost(stamp, arrival, Fate::Corrupt, Reason::Undecodable)
+        });
+        if seen.send(result).is_err() {
+            return;
+        }
+    }
+}
+
+fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> Seen {
+    let mut clock = Clock { last: job.arrival, latency_ns: Vec::new() };
+    clock.lap();
+    let loaded = match job.pixels {
+        Pixels::Loaded(loaded) => Ok(loaded),
+        Pixels::Reserved { index, blank } => load(&*setup.recording, index, blank, bytes),
+    };
+    let Loaded { image, repaired } = match loaded {
+        Ok(loaded) => loaded,
+        Err(reason) => return Seen::lost(job.stamp, job.arrival, Fate::Corrupt, reason),
+    };
+    let drift = if job.stamp.index == setup.anchor.index as u64 {
+        DriftObservation::ANCHOR
+    } else {
+        observe(&image, &job.reference, job.feedback.prediction, scratch)
+    };
+    clock.lap();
+    let judged = Tracker::judge(&drift, setup.config.drift.max_shift_px);
+    let gauges = setup
+        .gauges
+        .iter()
+        .zip(&job.feedback.hints)
+        .map(|(NamedGauge { gauge, .. }, hints)| {
+            let observation = judged
+                .locked
+                .then(|| gauge.observe(&View::new(&image, judged, setup.camera), hints));
+            clock.lap();
+            observation
+        })
+        .collect();
+    let (fate, reason) = fate_of(&judged, repaired, job.stamp);
+    Seen {
+        stamp: job.stamp,
+        arrival: job.arrival,
+        fate,
+        reason,
+        drift: Some(drift),
+        gauges,
+        image: Some(image),
+        latency_ns: clock.latency_ns,
+    }
+}
+
+fn fate_of(drift: &Drift, repaired: bool, stamp: Stamp) -> (Fate, Reason) {
+    if !drift.locked {
+        tracing::debug!(frame = stamp.index, "drift correction did not lock");
+        (Fate::Degraded, Reason::NotLocked)
+    } else if repaired {
+        (Fate::Degraded, Reason::NonFinitePixels)
+    } else {
+        (Fate::Measured, Reason::None)
+    }
+}
+
+/// Measures one stage after the other.
+struct Clock {
+    last: Instant,
+    latency_ns: Vec<u64>,
+}
+
+impl Clock {
+    fn lap(&mut self) {
+        let now = Instant::now();
+        self.latency_ns.push(nanoseconds(self.last, now));
+        self.last = now;
+    }
+}
+
+/// Nanoseconds between two instants.
+pub fn nanoseconds(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.saturating_duration_since(from).as_nanos()).unwrap_or(u64::MAX)
+}

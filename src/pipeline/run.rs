@@ -1,0 +1,148 @@
+//! Puts the stations together: who runs on which thread, which channel joins whom, and how a run
+//! ends.
+//!
+//! ```text
+//! intake ──jobs──> observer × N ──seen──> follower ──results──> storage
+//!    ^  ^                                  │  │
+//!    │  └───────────── feedback ───────────┘  └──growth──> grower
+//!    └──────────────────────── references ────────────────────┘
+//! ```
+//!
+//! Each channel is bounded. A station ends when those before it have hung up, so a run ends by
+//! itself from the front to the back, and everything announced has its row by then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{bounded, unbounded};
+
+use super::follower::{Ends, Follower, Result as Outcome};
+use super::intake::Intake;
+use super::setup::Setup;
+use super::sink::{Sink, SinkError};
+use super::{grower, observer};
+use crate::alarm::AlarmEngine;
+use crate::cell::CellSeries;
+use crate::frame::{Ledger, Pool, blank_for};
+use crate::register::{Accumulator, Reference};
+use crate::source::Source;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error(
+        "the intake queue was full at frame {frame} and pipeline.policy is \"fail\"; \
+         use more threads, a smaller region, or another policy"
+    )]
+    QueueFull { frame: u64 },
+    /// A defect: the ledger does not add up.
+    #[error("the ledger does not balance: {0:?}; please report this")]
+    Unbalanced(Ledger),
+}
+
+/// Rows that wait for the storage thread, at most.
+const RESULTS_WAITING: usize = 256;
+
+/// Runs `source` through the pipeline into `sink`, on `threads` observers. Setting `stop` ends the
+/// run in an orderly way after the frames that were announced.
+///
+/// # Errors
+/// [`PipelineError`]; what was measured before is in the sink.
+pub fn run(
+    setup: &Setup,
+    source: &mut dyn Source,
+    cell: Option<&CellSeries>,
+    alarms: AlarmEngine,
+    sink: &mut dyn Sink,
+    threads: usize,
+    stop: &AtomicBool,
+) -> Result<Ledger, PipelineError> {
+    let config = &setup.config.pipeline;
+    let info = setup.recording.info();
+    let accumulator = Accumulator::new(&setup.anchor.image);
+    let anchor = Arc::new(Reference::build(0, &accumulator, &setup.mask, &setup.camera));
+    if anchor.is_blind() {
+        tracing::warn!(
+            "the field outside the gauges' regions has too little structure for drift correction"
+        );
+    }
+    let mut follower = Follower::new(setup, cell, alarms);
+    let first = follower.first_feedback();
+
+    let (jobs, waiting) = bounded(config.queue_frames.max(1));
+    let (seen_in, seen) = bounded(config.queue_frames.max(1) + threads);
+    // At most a lag of feedback is ever unread; these two never make the tracker wait.
+    let (feedback, feedback_out) = unbounded();
+    let (references, references_out) = unbounded();
+    let (growth, growth_out) = bounded(4);
+    let (results, results_out) = bounded(RESULTS_WAITING);
+    let blank = blank_for(info.pixel_type, info.width, info.height);
+    let pool = Pool::new(config.queue_frames.max(1) + 2 * threads + 6, &blank);
+    let intake = Intake {
+        recording: &*setup.recording,
+        pool,
+        lag_frames: config.lag_frames.max(1) as u64,
+        policy: config.policy,
+        jobs,
+        waiting: waiting.clone(),
+        lost: seen_in.clone(),
+        feedback: feedback_out,
+        references: references_out,
+        stop,
+    };
+
+    let (announced, stored) = std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            let (waiting, seen_in) = (waiting.clone(), seen_in.clone());
+            scope.spawn(move || observer::run(setup, &waiting, &seen_in));
+        }
+        drop((waiting, seen_in));
+        scope.spawn(move || grower::run(setup, accumulator, &growth_out, &references));
+        let ends = Ends { seen, feedback, growth, results };
+        let follower = &mut follower;
+        scope.spawn(move || {
+            follower.run(&ends);
+            drop(ends);
+        });
+        let storage = scope.spawn(move || {
+            let stored = results_out.iter().try_for_each(|result| match result {
+                Outcome::Row(row) => sink.row(&row),
+                Outcome::Alarm(event) => sink.alarm(&event),
+            });
+            if stored.is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            (stored, sink)
+        });
+        let announced = intake.run(source, first, anchor);
+        let stored = match storage.join() {
+            Ok(stored) => stored,
+            Err(defect) => std::panic::resume_unwind(defect),
+        };
+        (announced, stored)
+    });
+
+    let (stored, sink) = stored;
+    let mut ledger = follower.ledger;
+    ledger.received = *announced.as_ref().unwrap_or(&0);
+    if let Err(error) = stored {
+        return Err(error.into());
+    }
+    let announced = match announced {
+        Ok(announced) => announced,
+        Err(error) => {
+            ledger.received = rows(&ledger);
+            sink.close(&ledger)?;
+            return Err(error);
+        }
+    };
+    ledger.received = announced;
+    sink.close(&ledger)?;
+    if ledger.balances() { Ok(ledger) } else { Err(PipelineError::Unbalanced(ledger)) }
+}
+
+fn rows(ledger: &Ledger) -> u64 {
+    ledger.measured + ledger.degraded + ledger.dropped + ledger.corrupt + ledger.missing
+}

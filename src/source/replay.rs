@@ -1,0 +1,131 @@
+//! A recording, played again: as fast as it is taken, at its own pace, or at a multiple of it.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use super::{Announced, Payload, Source};
+use crate::format::Recording;
+use crate::frame::Stamp;
+
+/// How fast a recording is replayed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// As fast as the pipeline takes frames.
+    Max,
+    /// This many times the recording's own pace.
+    Times(f64),
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let factor = match text {
+            "max" => return Ok(Speed::Max),
+            "realtime" => "1",
+            other => other.strip_prefix('x').unwrap_or("none"),
+        };
+        match factor.parse::<f64>() {
+            Ok(times) if times.is_finite() && times > 0.0 => Ok(Speed::Times(times)),
+            _ => Err(format!("'{text}' is no speed; give max, realtime, or a factor such as x2.5")),
+        }
+    }
+}
+
+/// The time of each frame of a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameTimes {
+    /// From frame to frame, s, where frames carry no time of their own.
+    step_s: f64,
+    /// Unix time of the first frame, s; NaN where nobody knows.
+    start_unix_s: f64,
+    /// Where the step comes from, for a person.
+    pub origin: &'static str,
+}
+
+impl FrameTimes {
+    /// The recording's own times, else its own step, else the configured rate, else one second.
+    pub fn of(recording: &dyn Recording, frame_rate_hz: Option<f64>) -> FrameTimes {
+        let info = recording.info();
+        let own = recording.time_s(0).is_some();
+        let (step_s, origin) = match (own, info.frame_interval_s, frame_rate_hz) {
+            (true, step, _) => (step.unwrap_or(1.0), "time of each frame in the recording"),
+            (_, Some(step), _) => (step, "time step of the recording"),
+            (_, None, Some(rate)) => (1.0 / rate, "calibration.frame_rate_hz"),
+            (_, None, None) => (1.0, "none: one second per frame is assumed"),
+        };
+        FrameTimes { step_s, start_unix_s: info.start_unix_time_s.unwrap_or(f64::NAN), origin }
+    }
+
+    /// Seconds since the first frame, and unix time.
+    pub fn at(&self, recording: &dyn Recording, index: usize) -> (f64, f64) {
+        let own = recording.time_s(index).filter(|time| time.is_finite());
+        let first = recording.time_s(0).filter(|time| time.is_finite()).unwrap_or(0.0);
+        let time = own.map_or(index as f64 * self.step_s, |own| own - first);
+        (time, self.start_unix_s + time)
+    }
+
+    /// True when nothing told the time step.
+    pub fn is_assumed(&self) -> bool {
+        self.origin.starts_with("none")
+    }
+}
+
+/// A recording as a source.
+pub struct Replay<'a> {
+    recording: &'a dyn Recording,
+    times: FrameTimes,
+    speed: Speed,
+    next: usize,
+    started: Option<Instant>,
+}
+
+impl<'a> Replay<'a> {
+    /// Plays all frames of `recording` once.
+    pub fn new(recording: &'a dyn Recording, times: FrameTimes, speed: Speed) -> Replay<'a> {
+        Replay { recording, times, speed, next: 0, started: None }
+    }
+
+    fn wait_until(&mut self, time_s: f64) {
+        let Speed::Times(factor) = self.speed else { return };
+        let started = *self.started.get_or_insert_with(Instant::now);
+        let due = started + Duration::try_from_secs_f64(time_s / factor).unwrap_or_default();
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+impl Source for Replay<'_> {
+    fn next(&mut self) -> Option<Announced> {
+        if self.next >= self.recording.info().frames {
+            return None;
+        }
+        let index = self.next;
+        self.next += 1;
+        let (time_s, unix_time_s) = self.times.at(self.recording, index);
+        self.wait_until(time_s);
+        Some(Announced {
+            stamp: Stamp { index: index as u64, sequence: index as u64, time_s, unix_time_s },
+            arrival: Instant::now(),
+            payload: Payload::Recorded(index),
+        })
+    }
+
+    fn len_hint(&self) -> Option<usize> {
+        Some(self.recording.info().frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_are_read() {
+        assert_eq!("max".parse(), Ok(Speed::Max));
+        assert_eq!("realtime".parse(), Ok(Speed::Times(1.0)));
+        assert_eq!("x2.5".parse(), Ok(Speed::Times(2.5)));
+        for wrong in ["fast", "x0", "x-1", "2", "xinf"] {
+            assert!(wrong.parse::<Speed>().is_err(), "{wrong} was taken for a speed");
+        }
+    }
+}
