@@ -306,7 +306,7 @@ mod tests {
     const FAKE: &[Kind] = &[Kind {
         name: "front",
         keys: &["kind", "name", "region", "grows"],
-        build: |entry| Err(entry.error("kind", "not built in this test".to_owned())),
+        build: |entry, _| Err(entry.error("kind", "not built in this test".to_owned())),
     }];
 
     fn told(text: &str) -> String {

@@ -3,9 +3,15 @@
 //! [`Gauge`] is the contract. Adding a gauge touches one new file, with its configuration type,
 //! and one line in [`registry`].
 
+pub mod crack;
 mod erased;
+pub mod front;
+mod lines;
 pub mod registry;
 mod schema;
+mod smooth;
+mod step;
+mod trend;
 mod view;
 
 pub use erased::{AnyGauge, AnyHints, AnyObservation, AnyTracker};

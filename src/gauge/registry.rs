@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::AnyGauge;
+use super::{AnyGauge, crack, front};
 use crate::config::{ConfigError, GaugeEntry};
 
 /// A kind of gauge that a configuration can ask for.
@@ -11,12 +11,13 @@ pub struct Kind {
     pub name: &'static str,
     /// All keys that a `[[gauge]]` of this kind may have, `kind`, `name` and `region` among them.
     pub keys: &'static [&'static str],
-    /// Reads the entry and builds the gauge.
-    pub build: fn(&GaugeEntry) -> Result<Arc<dyn AnyGauge>, ConfigError>,
+    /// Reads the entry and builds the gauge; the number is the pipeline's lag in frames, by which
+    /// its hints look ahead.
+    pub build: fn(&GaugeEntry, usize) -> Result<Arc<dyn AnyGauge>, ConfigError>,
 }
 
 /// All kinds.
-pub const KINDS: &[Kind] = &[];
+pub const KINDS: &[Kind] = &[front::KIND, crack::KIND];
 
 /// The kind of this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

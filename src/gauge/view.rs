@@ -55,6 +55,17 @@ impl<'a> View<'a> {
         self.image.read_row(row as usize, from as usize, &mut out[lead..lead + count]);
     }
 
+    /// Writes the pixels at reference column `x`, reference rows `y .. y + out.len()`, to `out`
+    /// (counts). Pixels outside the field of view are NaN.
+    pub fn read_column(&self, x: usize, y: usize, out: &mut [f32]) {
+        let column = x as i64 + self.shift.0;
+        let inside = column >= 0 && column < self.image.width as i64;
+        for (row, value) in (y as i64 + self.shift.1..).zip(out) {
+            let seen = inside && row >= 0 && row < self.image.height as i64;
+            *value = if seen { self.image.at(column as usize, row as usize) } else { f32::NAN };
+        }
+    }
+
     /// Reads the whole region into `out`, row-major, `height · width` (counts; NaN outside the
     /// field of view). Gauges that look along columns read this once and stride through it.
     pub fn read_region(&self, region: Region, out: &mut Vec<f32>) {

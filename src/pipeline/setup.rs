@@ -64,7 +64,10 @@ impl Setup {
             .map(|entry| {
                 let kind = registry::find(&entry.kind)
                     .ok_or_else(|| entry.error("kind", format!("no kind '{}'", entry.kind)))?;
-                Ok(NamedGauge { name: entry.name.clone(), gauge: (kind.build)(entry)? })
+                Ok(NamedGauge {
+                    name: entry.name.clone(),
+                    gauge: (kind.build)(entry, config.pipeline.lag_frames)?,
+                })
             })
             .collect::<Result<Vec<_>, ConfigError>>()?;
         let masked: Vec<_> = gauges

@@ -7,6 +7,7 @@
 
 mod camera;
 mod cell;
+mod configuration;
 mod crack;
 mod erf;
 mod front;
@@ -16,6 +17,7 @@ mod scene;
 mod specimen;
 
 pub use cell::CellRow;
+pub use configuration::configuration;
 pub use recording::SceneRecording;
 pub use scene::{Layout, Scene, SceneConfig, Truth};
 pub use specimen::Specimen;

@@ -1,0 +1,392 @@
+//! Opening and centre at each station, by maximum likelihood around what is known.
+//!
+//! Each station has four unknowns: background level and slope, centre, opening. The background is
+//! eliminated (Schur complement), what is left is a 2 × 2 information on (centre, opening). As for
+//! the front, neighbouring stations share the change against what is known, and not the values.
+
+use super::{Crack, Known};
+use crate::gauge::View;
+use crate::gauge::smooth::smooth_columns;
+
+/// Background on each side beyond the opening and the point spread, px.
+const FLANK: f32 = 9.0;
+const ROUNDS: usize = 4;
+/// An opening is wide when its bottom is flat: this many sigma of the point spread.
+const WIDE: f32 = 4.0;
+/// Narrowest opening that the iteration may pass through, px (the model is even in w).
+const OPENING_LEAST: f32 = -4.0;
+
+/// What one frame says of the crack; NaN where a station could not be measured.
+pub struct Profile {
+    /// Centre across the path, px from the region's edge, reference coordinates.
+    pub centre: Vec<f32>,
+    pub centre_error: Vec<f32>,
+    /// Opening perpendicular to the path, px.
+    pub opening: Vec<f32>,
+    pub opening_error: Vec<f32>,
+    /// 1/variance of each station's opening by itself, 1/px².
+    pub information: Vec<f32>,
+    pub depth: f32,
+    pub depth_known: bool,
+    pub psf_px: f32,
+    /// Median squared residual over what noise explains.
+    pub excess: f32,
+}
+
+/// One station's sums.
+#[derive(Clone, Copy, Default)]
+struct Station {
+    /// Information on (centre, opening): cc, cw, ww.
+    information: [f64; 3],
+    /// Score of (centre, opening).
+    score: [f64; 2],
+    chi2: f64,
+    pixels: u32,
+    /// Score and information of depth and point spread.
+    depth: (f64, f64),
+    psf: (f64, f64),
+}
+
+/// Fits all stations near what is known.
+pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
+    let count = crack.lines.count;
+    let fraction = crack.lines.fraction(view) as f32;
+    let start: Vec<(f32, f32)> =
+        known.centre.iter().zip(&known.opening).map(|(c, w)| (c + fraction, *w)).collect();
+    let cosine = cosines(&known.centre);
+    // Along the line a sloping crack is wider: w / cos θ.
+    let start: Vec<(f32, f32)> =
+        start.iter().zip(&cosine).map(|((c, w), cos)| (*c, w / cos)).collect();
+    let windows = Windows::cut(crack, view, &start, known.psf_px);
+    let mut guess = start.clone();
+    let (mut depth, mut psf) = (known.depth, known.psf_px);
+    let mut stations = vec![Station::default(); count];
+    let smooth = crack.config.smooth_stations;
+    for round in 0..ROUNDS {
+        for (line, station) in stations.iter_mut().enumerate() {
+            *station = windows.station(crack, line, guess[line], depth, psf / cosine[line]);
+        }
+        if round + 1 == ROUNDS {
+            break;
+        }
+        let moved = shared_change(&stations, &guess, &start, smooth);
+        for ((guess, start), moved) in guess.iter_mut().zip(&start).zip(&moved) {
+            let most = crack.config.max_width_px as f32;
+            guess.0 = start.0 + moved[0].clamp(-4.0, 4.0);
+            guess.1 = (start.1 + moved[1].clamp(-6.0, 6.0)).clamp(OPENING_LEAST, most);
+        }
+        (depth, psf) = refine_shared(crack, &stations, &guess, depth, psf);
+    }
+    profile(&stations, &guess, &cosine, fraction, depth, psf, smooth, crack)
+}
+
+/// cos θ of the path's slope at each station.
+fn cosines(centre: &[f32]) -> Vec<f32> {
+    let n = centre.len();
+    (0..n)
+        .map(|k| {
+            let (a, b) = (k.saturating_sub(4), (k + 4).min(n - 1));
+            let slope = if a == b { 0.0 } else { (centre[b] - centre[a]) / (b - a) as f32 };
+            1.0 / (1.0 + slope * slope).sqrt()
+        })
+        .collect()
+}
+
+/// The window of each station, cut out once.
+struct Windows {
+    start: Vec<usize>,
+    width: Vec<usize>,
+    /// Where each window begins in the lists.
+    at: Vec<usize>,
+    signal: Vec<f32>,
+    weight: Vec<f32>,
+}
+
+impl Windows {
+    fn cut(crack: &Crack, view: &View<'_>, start: &[(f32, f32)], psf: f32) -> Windows {
+        let length = crack.lines.length;
+        let mut out = Windows {
+            start: Vec::with_capacity(start.len()),
+            width: Vec::with_capacity(start.len()),
+            at: Vec::with_capacity(start.len()),
+            signal: Vec::new(),
+            weight: Vec::new(),
+        };
+        let noise = view.noise();
+        let (offset, gain) = (noise.offset_counts as f32, noise.gain_counts_per_electron as f32);
+        let dark = noise.variance(noise.offset_counts) as f32;
+        let mut line_pixels = vec![0.0f32; length];
+        for (line, (centre, opening)) in start.iter().enumerate() {
+            let half = (opening.max(0.0) / 2.0 + 3.5 * psf + FLANK).ceil();
+            let first = (centre.round() - half).clamp(0.0, length as f32 - 1.0) as usize;
+            let end = ((centre.round() + half) as i64 + 1).clamp(first as i64 + 1, length as i64);
+            let width = end as usize - first;
+            let pixels = &mut line_pixels[..width];
+            crack.lines.read(view, line, first, pixels);
+            out.start.push(first);
+            out.width.push(width);
+            out.at.push(out.signal.len());
+            // Means of three pixels tell the variance without following each pixel's own noise.
+            for k in 0..width {
+                let (a, b) = (k.saturating_sub(1), (k + 2).min(width));
+                let around = pixels[a..b].iter().sum::<f32>() / (b - a) as f32 - offset;
+                let seen = pixels[k].is_finite() && around.is_finite();
+                out.signal.push(if seen { pixels[k] - offset } else { 0.0 });
+                out.weight.push(if seen { 1.0 / (dark + gain * around.max(0.0)) } else { 0.0 });
+            }
+        }
+        out
+    }
+
+    /// The sums of one station at a guess of (centre, opening along the line).
+    fn station(
+        &self,
+        crack: &Crack,
+        line: usize,
+        (centre, opening): (f32, f32),
+        depth: f32,
+        psf: f32,
+    ) -> Station {
+        let range = self.at[line]..self.at[line] + self.width[line];
+        let (signal, weight) = (&self.signal[range.clone()], &self.weight[range]);
+        let middle = centre - self.start[line] as f32;
+        let shape = |k: usize| {
+            let d = k as f32 - middle;
+            let (left, left_density) = crack.step.at((d + opening / 2.0) / psf);
+            let (right, right_density) = crack.step.at((d - opening / 2.0) / psf);
+            let (tl, tr) = ((d + opening / 2.0) / psf, (d - opening / 2.0) / psf);
+            Shape {
+                open: left - right,
+                by_centre: -(left_density - right_density) / psf,
+                by_opening: 0.5 * (left_density + right_density) / psf,
+                by_psf: -(tl * left_density - tr * right_density) / psf,
+                along: d,
+            }
+        };
+        let Some(background) = background(signal, weight, &shape, depth) else {
+            return Station::default();
+        };
+        sums(signal, weight, &shape, depth, background)
+    }
+}
+
+/// The opening's image at one pixel and its derivatives.
+struct Shape {
+    open: f32,
+    by_centre: f32,
+    by_opening: f32,
+    by_psf: f32,
+    /// Distance from the centre along the line.
+    along: f32,
+}
+
+/// Level and slope of the background under the present shape (linear least squares).
+fn background(
+    signal: &[f32],
+    weight: &[f32],
+    shape: &impl Fn(usize) -> Shape,
+    depth: f32,
+) -> Option<(f64, f64)> {
+    let (mut aa, mut ab, mut bb, mut ya, mut yb) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (k, (value, weight)) in signal.iter().zip(weight).enumerate() {
+        let shape = shape(k);
+        let through = f64::from(1.0 - depth * shape.open);
+        let (a, b) = (through, through * f64::from(shape.along));
+        let (w, v) = (f64::from(*weight), f64::from(*value));
+        aa += w * a * a;
+        ab += w * a * b;
+        bb += w * b * b;
+        ya += w * a * v;
+        yb += w * b * v;
+    }
+    let determinant = aa * bb - ab * ab;
+    if !(determinant > 1e-9 * aa * bb) {
+        return None;
+    }
+    let level = (bb * ya - ab * yb) / determinant;
+    let slope = (aa * yb - ab * ya) / determinant;
+    (level > 0.0).then_some((level, slope))
+}
+
+fn sums(
+    signal: &[f32],
+    weight: &[f32],
+    shape: &impl Fn(usize) -> Shape,
+    depth: f32,
+    (level, slope): (f64, f64),
+) -> Station {
+    // Rows and columns: level, slope, centre, opening, depth, point spread.
+    let mut normal = [[0.0f64; 6]; 6];
+    let mut score = [0.0f64; 6];
+    let (mut chi2, mut pixels) = (0.0, 0);
+    for (k, (value, weight)) in signal.iter().zip(weight).enumerate() {
+        let w = f64::from(*weight);
+        if w == 0.0 {
+            continue;
+        }
+        let shape = shape(k);
+        let ground = level + slope * f64::from(shape.along);
+        let through = f64::from(1.0 - depth * shape.open);
+        let residual = f64::from(*value) - ground * through;
+        let dip = -ground * f64::from(depth);
+        let slopes = [
+            through,
+            through * f64::from(shape.along),
+            dip * f64::from(shape.by_centre),
+            dip * f64::from(shape.by_opening),
+            -ground * f64::from(shape.open),
+            dip * f64::from(shape.by_psf),
+        ];
+        for (i, a) in slopes.iter().enumerate() {
+            score[i] += w * a * residual;
+            for (j, b) in slopes.iter().enumerate().skip(i) {
+                normal[i][j] += w * a * b;
+            }
+        }
+        chi2 += w * residual * residual;
+        pixels += 1;
+    }
+    for i in 0..6 {
+        for j in 0..i {
+            normal[i][j] = normal[j][i];
+        }
+    }
+    // Without the two of the background.
+    for pivot in 0..2 {
+        let lead = normal[pivot];
+        if lead[pivot] <= 0.0 {
+            return Station::default();
+        }
+        for row in pivot + 1..6 {
+            let factor = normal[row][pivot] / lead[pivot];
+            for column in 0..6 {
+                normal[row][column] -= factor * lead[column];
+            }
+            score[row] -= factor * score[pivot];
+        }
+    }
+    Station {
+        information: [normal[2][2], normal[2][3], normal[3][3]],
+        score: [score[2], score[3]],
+        chi2,
+        pixels,
+        depth: (score[4], normal[4][4]),
+        psf: (score[5], normal[5][5]),
+    }
+}
+
+/// Change of (centre, opening) of each station from the start, shared with its neighbours.
+fn shared_change(
+    stations: &[Station],
+    guess: &[(f32, f32)],
+    start: &[(f32, f32)],
+    smooth: f64,
+) -> Vec<[f32; 2]> {
+    let rows: Vec<[f64; 5]> = stations
+        .iter()
+        .zip(guess.iter().zip(start))
+        .map(|(station, (guess, start))| {
+            let [cc, cw, ww] = station.information;
+            let (dc, dw) = (f64::from(guess.0 - start.0), f64::from(guess.1 - start.1));
+            let (sc, sw) = (station.score[0], station.score[1]);
+            [cc, cw, ww, cc * dc + cw * dw + sc, cw * dc + ww * dw + sw]
+        })
+        .collect();
+    smooth_columns(&rows, smooth)
+        .iter()
+        .map(|[cc, cw, ww, yc, yw]| {
+            // A trace of inertia: where nothing is open the centre cannot be seen.
+            let (cc, ww) = (cc + 1e-4 * (cc + ww) + 1e-6, ww + 1e-9);
+            let determinant = cc * ww - cw * cw;
+            if !(determinant > 0.0) {
+                return [0.0; 2];
+            }
+            let c = (ww * yc - cw * yw) / determinant;
+            let w = (cc * yw - cw * yc) / determinant;
+            [c as f32, w as f32]
+        })
+        .collect()
+}
+
+/// One Newton step of depth and point spread from the stations that are wide.
+fn refine_shared(
+    crack: &Crack,
+    stations: &[Station],
+    guess: &[(f32, f32)],
+    depth: f32,
+    psf: f32,
+) -> (f32, f32) {
+    let (mut d, mut p, mut wide) = ((0.0, 0.0), (0.0, 0.0), 0);
+    for (station, _) in stations.iter().zip(guess).filter(|(_, guess)| guess.1 > WIDE * psf) {
+        d = (d.0 + station.depth.0, d.1 + station.depth.1);
+        p = (p.0 + station.psf.0, p.1 + station.psf.1);
+        wide += 1;
+    }
+    let enough = wide >= 8;
+    let mut out = (depth, psf);
+    if crack.config.depth.is_none() && enough && d.1 > 0.0 {
+        let change = (d.0 / d.1).clamp(-0.1, 0.1) as f32;
+        let size = (depth + 0.7 * change).abs().clamp(0.02, 1.5);
+        out.0 = size * crack.sign();
+    }
+    if crack.config.psf_px.is_none() && enough && p.1 > 0.0 {
+        let change = (p.0 / p.1).clamp(-0.2, 0.2) as f32;
+        out.1 = (psf + 0.5 * change).clamp(0.4, 6.0);
+    }
+    out
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, with everything that the fit ended with")]
+fn profile(
+    stations: &[Station],
+    guess: &[(f32, f32)],
+    cosine: &[f32],
+    fraction: f32,
+    depth: f32,
+    psf: f32,
+    smooth: f64,
+    crack: &Crack,
+) -> Profile {
+    let mut ratios: Vec<f64> = stations
+        .iter()
+        .filter(|station| station.pixels > 8)
+        .map(|station| station.chi2 / (f64::from(station.pixels) - 4.0))
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let excess = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN).max(1.0);
+    let rows: Vec<[f64; 3]> = stations.iter().map(|station| station.information).collect();
+    let power = 1.0 / (2.0 * std::f64::consts::PI.sqrt() * smooth);
+    let count = guess.len();
+    let nan = || vec![f32::NAN; count];
+    let wide = guess.iter().filter(|guess| guess.1 > WIDE * psf).count();
+    let mut out = Profile {
+        centre: nan(),
+        centre_error: nan(),
+        opening: nan(),
+        opening_error: nan(),
+        information: vec![0.0; count],
+        depth,
+        depth_known: crack.config.depth.is_some() || wide >= 8,
+        psf_px: psf,
+        excess: excess as f32,
+    };
+    for (line, [cc, cw, ww]) in smooth_columns(&rows, smooth).into_iter().enumerate() {
+        let cos = f64::from(cosine[line]);
+        let determinant = cc * ww - cw * cw;
+        if stations[line].pixels < 12 || !(ww > 0.0) {
+            continue;
+        }
+        let scale = power * excess;
+        // Where nothing is open the centre says nothing of the opening.
+        let opening_variance =
+            if determinant > 1e-6 * cc * ww { cc / determinant } else { 1.0 / ww };
+        out.opening[line] = guess[line].1 * cosine[line];
+        out.opening_error[line] = ((scale * opening_variance).sqrt() * cos) as f32;
+        out.information[line] = (stations[line].information[2] / excess / (cos * cos)) as f32;
+        if determinant > 0.0 {
+            out.centre[line] = guess[line].0 - fraction;
+            out.centre_error[line] = (scale * ww / determinant).sqrt() as f32;
+        }
+    }
+    out
+}
