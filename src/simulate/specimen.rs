@@ -66,8 +66,8 @@ impl Texture {
         };
         match kind {
             Specimen::Textured => {
-                blobs(rng, 130.0, 0.6, 3.0, 3.0 * contrast);
-                blobs(rng, 12_000.0, 8.0, 25.0, 1.2 * contrast);
+                blobs(rng, 30.0, 0.6, 3.0, 1.5 * contrast);
+                blobs(rng, 12_000.0, 8.0, 25.0, contrast);
             }
             Specimen::Sparse => {
                 blobs(rng, 9_000.0, 1.5, 5.0, 8.0 * contrast);

@@ -5,8 +5,8 @@ use liwatch::noise::drift_bound;
 
 #[test]
 fn at_twenty_counts_per_pixel() {
-    let frames = 120;
-    let (scene, kept) = run_scene(standard(512, frames, 20.0, 3), 2);
+    let frames = 160;
+    let (scene, kept) = run_scene(standard(1024, frames, 20.0, 3), 2);
     assert!(kept.ledger.balances() && kept.ledger.received == frames as u64, "{:?}", kept.ledger);
     assert_eq!(kept.ledger.measured, frames as u64, "{:?}", kept.ledger);
     let pixel = scene.config.pixel_size_nm;

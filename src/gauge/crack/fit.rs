@@ -13,6 +13,9 @@ const FLANK: f32 = 9.0;
 const ROUNDS: usize = 4;
 /// An opening is wide when its bottom is flat: this many sigma of the point spread.
 const WIDE: f32 = 4.0;
+/// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
+/// more than white noise of the same variance would.
+const TEXTURE_LENGTH: f64 = 4.0;
 /// Narrowest opening that the iteration may pass through, px (the model is even in w).
 const OPENING_LEAST: f32 = -4.0;
 
@@ -42,9 +45,10 @@ struct Station {
     score: [f64; 2],
     chi2: f64,
     pixels: u32,
-    /// Score and information of depth and point spread.
-    depth: (f64, f64),
-    psf: (f64, f64),
+    /// Score and information of (depth, point spread), free of the station's own unknowns.
+    shared_score: [f64; 2],
+    /// dd, dp, pp.
+    shared_information: [f64; 3],
 }
 
 /// Fits all stations near what is known.
@@ -253,26 +257,39 @@ fn sums(
     }
     // Without the two of the background.
     for pivot in 0..2 {
-        let lead = normal[pivot];
-        if lead[pivot] <= 0.0 {
+        if !eliminate(&mut normal, &mut score, pivot) {
             return Station::default();
         }
-        for row in pivot + 1..6 {
-            let factor = normal[row][pivot] / lead[pivot];
-            for column in 0..6 {
-                normal[row][column] -= factor * lead[column];
-            }
-            score[row] -= factor * score[pivot];
-        }
     }
-    Station {
+    let mut station = Station {
         information: [normal[2][2], normal[2][3], normal[3][3]],
         score: [score[2], score[3]],
         chi2,
         pixels,
-        depth: (score[4], normal[4][4]),
-        psf: (score[5], normal[5][5]),
+        ..Station::default()
+    };
+    // What the station says of depth and point spread once its own opening is free.
+    if eliminate(&mut normal, &mut score, 2) && eliminate(&mut normal, &mut score, 3) {
+        station.shared_score = [score[4], score[5]];
+        station.shared_information = [normal[4][4], normal[4][5], normal[5][5]];
     }
+    station
+}
+
+/// Takes one unknown out of the normal equations; false when they say nothing of it.
+fn eliminate(normal: &mut [[f64; 6]; 6], score: &mut [f64; 6], pivot: usize) -> bool {
+    let lead = normal[pivot];
+    if lead[pivot] <= 0.0 {
+        return false;
+    }
+    for row in pivot + 1..6 {
+        let factor = normal[row][pivot] / lead[pivot];
+        for column in 0..6 {
+            normal[row][column] -= factor * lead[column];
+        }
+        score[row] -= factor * score[pivot];
+    }
+    true
 }
 
 /// Change of (centre, opening) of each station from the start, shared with its neighbours.
@@ -308,7 +325,7 @@ fn shared_change(
         .collect()
 }
 
-/// One Newton step of depth and point spread from the stations that are wide.
+/// One Newton step of depth and point spread, from all stations that are open enough to tell.
 fn refine_shared(
     crack: &Crack,
     stations: &[Station],
@@ -316,24 +333,34 @@ fn refine_shared(
     depth: f32,
     psf: f32,
 ) -> (f32, f32) {
-    let (mut d, mut p, mut wide) = ((0.0, 0.0), (0.0, 0.0), 0);
-    for (station, _) in stations.iter().zip(guess).filter(|(_, guess)| guess.1 > WIDE * psf) {
-        d = (d.0 + station.depth.0, d.1 + station.depth.1);
-        p = (p.0 + station.psf.0, p.1 + station.psf.1);
-        wide += 1;
+    let (mut score, mut information) = ([0.0; 2], [0.0; 3]);
+    for (station, _) in stations.iter().zip(guess).filter(|(_, guess)| guess.1 > psf) {
+        for (sum, part) in score.iter_mut().zip(station.shared_score) {
+            *sum += part;
+        }
+        for (sum, part) in information.iter_mut().zip(station.shared_information) {
+            *sum += part;
+        }
     }
-    let enough = wide >= 8;
-    let mut out = (depth, psf);
-    if crack.config.depth.is_none() && enough && d.1 > 0.0 {
-        let change = (d.0 / d.1).clamp(-0.1, 0.1) as f32;
-        let size = (depth + 0.7 * change).abs().clamp(0.02, 1.5);
-        out.0 = size * crack.sign();
-    }
-    if crack.config.psf_px.is_none() && enough && p.1 > 0.0 {
-        let change = (p.0 / p.1).clamp(-0.2, 0.2) as f32;
-        out.1 = (psf + 0.5 * change).clamp(0.4, 6.0);
-    }
-    out
+    // What is believed beforehand: a depth and a point spread of any usual size. It decides only
+    // where the crack is too narrow to tell.
+    let (depth_belief, psf_belief) = (0.3f64.powi(-2), 0.5f64.powi(-2));
+    let [mut dd, dp, mut pp] = information;
+    dd += depth_belief;
+    pp += psf_belief;
+    let (free_depth, free_psf) = (crack.config.depth.is_none(), crack.config.psf_px.is_none());
+    let determinant = dd * pp - dp * dp;
+    let (change_d, change_p) = match (free_depth, free_psf) {
+        (true, true) if determinant > 0.0 => (
+            (pp * score[0] - dp * score[1]) / determinant,
+            (dd * score[1] - dp * score[0]) / determinant,
+        ),
+        (true, false) => (score[0] / dd, 0.0),
+        (false, true) => (0.0, score[1] / pp),
+        _ => (0.0, 0.0),
+    };
+    let size = (depth + change_d.clamp(-0.15, 0.15) as f32).abs().clamp(0.02, 1.0);
+    (size * crack.sign(), (psf + change_p.clamp(-0.3, 0.3) as f32).clamp(0.4, 6.0))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, with everything that the fit ended with")]
@@ -354,6 +381,7 @@ fn profile(
         .collect();
     ratios.sort_by(f64::total_cmp);
     let excess = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN).max(1.0);
+    let excess = 1.0 + TEXTURE_LENGTH * (excess - 1.0);
     let rows: Vec<[f64; 3]> = stations.iter().map(|station| station.information).collect();
     let power = 1.0 / (2.0 * std::f64::consts::PI.sqrt() * smooth);
     let count = guess.len();

@@ -57,6 +57,8 @@ pub struct Hints {
     /// Centre and opening of each station, px across the path from the region's edge; nothing:
     /// search for the path.
     known: Option<Arc<Known>>,
+    /// Look for the path again: where the crack was closed it may have opened elsewhere.
+    search: bool,
 }
 
 /// What is known of the crack.
@@ -71,6 +73,8 @@ pub struct Known {
 /// What one frame says.
 pub struct Observation {
     profile: Profile,
+    /// Centres as the search sees them, reference coordinates, where it was asked for.
+    searched: Option<Vec<f32>>,
     /// One sigma of the drift across the path, and along it.
     drift_error: (f64, f64),
     /// The part of the drift that whole-pixel reading left along the path.
@@ -108,15 +112,18 @@ impl Gauge for Crack {
     }
 
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
-        let profile = match &hints.known {
-            Some(known) => fit(self, view, known),
-            None => fit(self, view, &path::search(self, view)),
+        let found = (hints.search || hints.known.is_none()).then(|| path::search(self, view));
+        let profile = match (&hints.known, &found) {
+            (Some(known), _) => fit(self, view, known),
+            (None, Some(found)) => fit(self, view, found),
+            (None, None) => unreachable!("without knowledge the path is searched for"),
         };
         let (x, y) = (view.drift().x_error, view.drift().y_error);
         let (fraction_x, fraction_y) = view.fraction();
         let along_y = self.lines.is_along_x();
         Observation {
             profile,
+            searched: found.map(|found| found.centre),
             drift_error: if along_y { (x, y) } else { (y, x) },
             fraction_along: if along_y { fraction_y } else { fraction_x },
         }

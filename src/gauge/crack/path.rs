@@ -17,7 +17,7 @@ const STEP_COST: f32 = 0.35;
 /// One sigma of the smoothing of the found path, stations.
 const SMOOTH: f64 = 6.0;
 
-/// The path, with a first guess of opening and depth.
+/// The path in reference coordinates, with a first guess of opening and depth.
 pub fn search(crack: &Crack, view: &View<'_>) -> Known {
     let (count, length) = (crack.lines.count, crack.lines.length);
     let image = averaged(&crack.lines.read_all(view), count, length);
@@ -28,7 +28,11 @@ pub fn search(crack: &Crack, view: &View<'_>) -> Known {
         merit.chunks_exact_mut(length).zip(wide.chunks_exact_mut(length)).enumerate()
     {
         let row = &image[line * length..(line + 1) * length];
-        ridge(row, crack.sign(), merit, wide, |counts| view.noise().variance(counts));
+        ridge(row, crack.sign(), merit, wide, |counts, pixels| {
+            // A mean over texture scatters by some percent, however many electrons there are.
+            let texture = 0.03 * (counts - view.noise().offset_counts);
+            view.noise().variance(counts) / pixels as f64 + texture * texture
+        });
     }
     let path = best_path(&merit, count, length);
     let rows: Vec<[f64; 1]> = path.iter().map(|u| [*u as f64]).collect();
@@ -74,7 +78,7 @@ fn ridge(
     sign: f32,
     merit: &mut [f32],
     wide: &mut [u8],
-    variance: impl Fn(f64) -> f64,
+    variance: impl Fn(f64, usize) -> f64,
 ) {
     let mut sums = vec![0.0f64; row.len() + 1];
     for (k, value) in row.iter().enumerate() {
@@ -92,7 +96,7 @@ fn ridge(
             let contrast =
                 (f64::from(sign) * (left - inside)).min(f64::from(sign) * (right - inside));
             let level = 0.5 * (left + right);
-            let noise = variance(level) / (AVERAGE * width) as f64 + (0.03 * level).powi(2);
+            let noise = variance(level, AVERAGE * width);
             let found = (contrast / noise.sqrt()) as f32;
             if found > merit[u] {
                 merit[u] = found;

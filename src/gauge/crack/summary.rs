@@ -14,6 +14,8 @@ use crate::gauge::{ArrayField, Constant, Field, Measurement, Schema};
 const TREND_FRAMES: usize = 32;
 /// Frames (about) over which path and expected opening are smoothed.
 const MEMORY: f32 = 16.0;
+/// Every so many frames the path is searched for again.
+const SEARCH_EVERY: u32 = 8;
 /// An opening this many sigma above zero is open.
 const OPEN_SIGMA: f32 = 4.0;
 /// Stations over which openness is judged and the widest place is averaged.
@@ -118,7 +120,11 @@ impl Summary {
         }
         let measured = profile.opening.iter().filter(|w| w.is_finite()).count() as f32;
         let quality = measured / profile.opening.len() as f32 / profile.excess.max(1.0).sqrt();
-        let Some(open) = open_part(profile) else {
+        let open = open_part(profile);
+        if let Some(searched) = &observation.searched {
+            self.adopt(searched, open);
+        }
+        let Some(open) = open else {
             // No crack: its length is known to be 0, everything else is not there.
             out.values[2] = 0.0;
             out.errors[2] = STATIONS_LEAST as f64;
@@ -156,7 +162,10 @@ impl Summary {
 
     /// What the observer of a frame some frames later should expect.
     pub fn hints(&self) -> Hints {
-        Hints { known: self.known.clone().map(Arc::new) }
+        Hints {
+            known: self.known.clone().map(Arc::new),
+            search: self.seen.is_multiple_of(SEARCH_EVERY),
+        }
     }
 
     fn follow(&mut self, profile: &Profile) {
@@ -188,6 +197,17 @@ impl Summary {
         }
         known.depth += share * (profile.depth - known.depth);
         known.psf_px += share * (profile.psf_px - known.psf_px);
+    }
+
+    /// Takes the path from a search where the crack was not seen open.
+    fn adopt(&mut self, searched: &[f32], open: Option<Open>) {
+        let Some(known) = &mut self.known else { return };
+        for (k, (centre, found)) in known.centre.iter_mut().zip(searched).enumerate() {
+            let confirmed = open.is_some_and(|open| (open.first..=open.last).contains(&k));
+            if !confirmed {
+                *centre = *found;
+            }
+        }
     }
 
     fn path(&self) -> Vec<f32> {

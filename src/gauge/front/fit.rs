@@ -20,6 +20,9 @@ const ROUNDS_FIRST: usize = 8;
 const LEVEL_LINES: f64 = 24.0;
 /// The step must stand this many sigma above the noise.
 const STEP_SIGNIFICANCE: f32 = 4.0;
+/// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
+/// more than white noise of the same variance would.
+const TEXTURE_LENGTH: f32 = 4.0;
 /// An edge less certain than this is none, px.
 const ERROR_MOST: f32 = 2.5;
 
@@ -36,6 +39,8 @@ pub struct Contour {
     pub sigma_px: f32,
     /// Median squared residual over what noise explains.
     pub excess: f32,
+    /// Lines whose edge stands at the end of its window.
+    pub at_limit: usize,
 }
 
 impl Contour {
@@ -47,6 +52,7 @@ impl Contour {
             information: vec![0.0; lines],
             sigma_px: f32::NAN,
             excess: f32::NAN,
+            at_limit: 0,
         }
     }
 
@@ -89,16 +95,18 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], hints: &Hints) -> C
     let mut sums = LineSums::default();
     let smooth = front.config.smooth_lines;
     let rounds = if first { ROUNDS_FIRST } else { ROUNDS };
+    let reach = half as f32 - 2.0 * sigma;
     for _ in 0..rounds {
         let levels = Levels::of(&windows, &guess, sigma);
         sums = LineSums::of(front, &windows, &levels, &guess, &slope, sigma);
         let moved = sums.displacement(&guess, &known, smooth);
         for ((guess, known), moved) in guess.iter_mut().zip(&known).zip(&moved) {
-            let reach = half as f32 - 2.0 * sigma;
             *guess = known + moved.clamp(-reach, reach);
         }
     }
-    sums.contour(front, &guess, fraction, sigma, smooth)
+    let at_limit =
+        guess.iter().zip(&known).filter(|(p, known)| (*p - *known).abs() > 0.8 * reach).count();
+    Contour { at_limit, ..sums.contour(front, &guess, fraction, sigma, smooth) }
 }
 
 impl Windows {
@@ -300,6 +308,7 @@ impl LineSums {
             .collect();
         ratios.sort_by(f32::total_cmp);
         let excess = ratios.get(ratios.len() / 2).copied().unwrap_or(f32::NAN).max(1.0);
+        let excess = 1.0 + TEXTURE_LENGTH * (excess - 1.0);
         let sums: Vec<[f64; 1]> = self.information.iter().map(|f| [f64::from(*f)]).collect();
         let shared = smooth_columns(&sums, smooth);
         // ΣK² of a normalised Gaussian of this sigma.

@@ -51,6 +51,9 @@ pub struct Front {
     lag_frames: f32,
 }
 
+/// So many lines at the end of their windows mean that the edge is beyond.
+const LIMIT_LINES: usize = 4;
+
 /// What the tracker tells the observer.
 #[derive(Clone, Default)]
 pub struct Hints {
@@ -104,8 +107,9 @@ impl Gauge for Front {
         let mut contour = None;
         if let Some(expected) = &hints.contour {
             let found = fit(self, view, expected, hints);
-            // When most lines have lost the edge, it has moved: look for it everywhere.
-            if found.share_found() >= 0.5 {
+            // When lines have lost the edge or left their windows, it has moved further than
+            // expected: look for it everywhere.
+            if found.share_found() >= 0.5 && found.at_limit < LIMIT_LINES {
                 contour = Some(found);
             }
         }
@@ -120,7 +124,7 @@ impl Gauge for Front {
     }
 
     fn start(&self) -> State {
-        State { summary: Summary::new(&self.lines) }
+        State { summary: Summary::new(&self.lines, self.config.smooth_lines) }
     }
 
     fn track(

@@ -59,7 +59,8 @@ fn splits(profile: &[f32], lines: f32, lithium: Lithium, view: &View<'_>) -> Vec
     let total: f64 = (0..n).map(value).sum();
     let mean = total / n as f64;
     // Texture scatters beyond the camera's noise; a tenth of the mean is usual.
-    let variance = view.noise().variance(mean) / f64::from(lines) + (0.07 * mean).powi(2);
+    let signal = mean - view.noise().offset_counts;
+    let variance = view.noise().variance(mean) / f64::from(lines) + (0.07 * signal).powi(2);
     let mut behind = 0.0;
     let mut out = vec![f64::NEG_INFINITY; n];
     for k in 1..n {

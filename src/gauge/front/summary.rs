@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Hints, Observation};
 use crate::frame::{Dimension, Stamp};
 use crate::gauge::lines::Lines;
+use crate::gauge::smooth::smooth_columns;
 use crate::gauge::trend::Trend;
 use crate::gauge::{ArrayField, Constant, Field, Measurement, Schema};
 
@@ -15,6 +16,10 @@ const TEXTURE_FRAMES: u32 = 24;
 const TREND_FRAMES: usize = 24;
 /// Frames (about) over which each line's own motion is smoothed for predictions.
 const MEMORY: f32 = 12.0;
+/// Lines (one sigma) that share their velocity in predictions.
+const RATE_LINES: f64 = 8.0;
+/// A line that seems to have moved further than this since its prediction is followed only so far.
+const SURPRISE_MOST: f32 = 8.0;
 /// The tip is the mean of the furthest lines over this width.
 const TIP_LINES: usize = 5;
 /// A line that stands still is known this well at best, px: texture is never learned perfectly.
@@ -54,6 +59,7 @@ pub fn schema(lines: &Lines) -> Schema {
 /// What the tracker remembers.
 pub struct Summary {
     lines: Lines,
+    smooth_lines: f64,
     position: Trend,
     tip: Trend,
     /// Each line's filtered position and velocity (px per frame); NaN where never seen.
@@ -76,10 +82,11 @@ struct Texture {
 
 impl Summary {
     /// Nothing seen yet.
-    pub fn new(lines: &Lines) -> Summary {
+    pub fn new(lines: &Lines, smooth_lines: f64) -> Summary {
         let pixels = lines.count * lines.length;
         Summary {
             lines: *lines,
+            smooth_lines,
             position: Trend::new(TREND_FRAMES),
             tip: Trend::new(TREND_FRAMES),
             level: vec![f32::NAN; lines.count],
@@ -146,11 +153,15 @@ impl Summary {
     /// What the observer of a frame some frames later should expect.
     pub fn hints(&self, lag_frames: f32) -> Hints {
         let contour = (self.seen > 0).then(|| {
-            let ahead =
-                self.level.iter().zip(&self.rate).map(|(level, rate)| level + rate * lag_frames);
-            let mut expected: Vec<f32> = ahead.collect();
-            fill_gaps(&mut expected);
+            // Neighbours move alike; the noise of single lines must not reach the expectation,
+            // since the fit keeps what is finer than its own smoothing.
+            let mut level = self.level.clone();
+            fill_gaps(&mut level);
+            let rates = smoothed(&self.rate, RATE_LINES);
+            let ahead: Vec<f32> =
+                level.iter().zip(&rates).map(|(level, rate)| level + rate * lag_frames).collect();
             let last = self.lines.length as f32 - 2.0;
+            let mut expected = smoothed(&ahead, self.smooth_lines);
             expected.iter_mut().for_each(|p| *p = p.clamp(1.0, last));
             Arc::new(expected)
         });
@@ -179,7 +190,7 @@ impl Summary {
             let expected = *level + *rate * frames;
             *level = expected;
             if position.is_finite() {
-                let surprise = position - expected;
+                let surprise = (position - expected).clamp(-SURPRISE_MOST, SURPRISE_MOST);
                 *level += alpha.min(1.0) * surprise;
                 if self.seen > 2 {
                     *rate += beta.min(1.0) * surprise / frames;
@@ -316,6 +327,11 @@ fn eta(gap: f64, gap_error: f64, (velocity, velocity_error): (f64, f64)) -> (f64
     }
     let eta = gap / velocity;
     (eta, eta * ((gap_error / gap).powi(2) + (velocity_error / velocity).powi(2)).sqrt())
+}
+
+fn smoothed(values: &[f32], sigma: f64) -> Vec<f32> {
+    let rows: Vec<[f64; 1]> = values.iter().map(|value| [f64::from(*value)]).collect();
+    smooth_columns(&rows, sigma).iter().map(|[value]| *value as f32).collect()
 }
 
 /// Lines without an edge take that of the nearest line that has one.
