@@ -1,0 +1,132 @@
+//! Writing the run file: every group and dataset exists before the first frame, afterwards rows
+//! are only appended (HDF5's single-writer-multiple-readers mode), so that it can be read while
+//! it grows.
+//!
+//! Rows are collected to blocks and written dataset by dataset; a reader sees a block at the
+//! latest half a second after its first row.
+
+mod attributes;
+mod codes;
+mod column;
+mod layout;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use attributes::{set_number, set_text};
+use layout::Datasets;
+
+use super::StoreError;
+use crate::alarm::AlarmEvent;
+use crate::frame::Ledger;
+use crate::pipeline::{FrameRow, RunPlan, Sink, SinkError};
+
+/// Rows of a block.
+const BLOCK_ROWS: usize = 64;
+/// A block waits no longer than this.
+const BLOCK_TIME: Duration = Duration::from_millis(500);
+
+/// A run file that is being written.
+pub struct RunFile {
+    path: PathBuf,
+    file: Option<hdf5::File>,
+    datasets: Datasets,
+    /// Rows that wait to be written.
+    waiting: usize,
+    last_flush: Instant,
+}
+
+impl RunFile {
+    /// Creates the file with everything that `plan` tells. An existing file is replaced only when
+    /// `overwrite` is set.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file exists or cannot be created.
+    pub fn create(path: &Path, plan: &RunPlan, overwrite: bool) -> Result<RunFile, StoreError> {
+        if path.exists() && !overwrite {
+            return Err(StoreError::Exists { path: path.to_owned() });
+        }
+        let created = create(path, plan);
+        let (file, datasets) = created.map_err(|source| StoreError::Hdf5 {
+            path: path.to_owned(),
+            what: "cannot be created (does its folder exist, and is there room?)".to_owned(),
+            source,
+        })?;
+        Ok(RunFile {
+            path: path.to_owned(),
+            file: Some(file),
+            datasets,
+            waiting: 0,
+            last_flush: Instant::now(),
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.last_flush = Instant::now();
+        self.waiting = 0;
+        self.datasets.flush().map_err(|source| self.error("rows could not be written", &source))
+    }
+
+    fn error(&self, what: &str, source: &hdf5::Error) -> SinkError {
+        SinkError(format!(
+            "{}: {what}: {source}; what was written before is kept (is the disk full?)",
+            self.path.display()
+        ))
+    }
+}
+
+fn create(path: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File, Datasets)> {
+    let file = hdf5::File::with_options()
+        .with_fapl(|access| access.libver_latest())
+        .with_fcpl(|creation| creation.obj_track_times(false))
+        .create(path)?;
+    let datasets = layout::create(&file, path, plan)?;
+    file.flush()?;
+    file.start_swmr()?;
+    Ok((file, datasets))
+}
+
+impl Sink for RunFile {
+    fn row(&mut self, row: &FrameRow) -> Result<(), SinkError> {
+        self.datasets.push(row);
+        self.waiting += 1;
+        if self.waiting >= BLOCK_ROWS || self.last_flush.elapsed() >= BLOCK_TIME {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
+        self.datasets.push_alarm(event);
+        // An alarm must be in the file before anything else can go wrong.
+        self.flush()
+    }
+
+    fn close(&mut self, ledger: &Ledger) -> Result<(), SinkError> {
+        self.flush()?;
+        // Attributes cannot be added while readers may follow; so the file is closed and opened
+        // once more, for its totals.
+        self.datasets = Datasets::default();
+        self.file = None;
+        let finish = || -> hdf5::Result<()> {
+            let file = hdf5::File::open_rw(&self.path)?;
+            let frames = file.group("entry/frames")?;
+            for (name, count) in [
+                ("received", ledger.received),
+                ("measured", ledger.measured),
+                ("degraded", ledger.degraded),
+                ("dropped", ledger.dropped),
+                ("corrupt", ledger.corrupt),
+                ("missing", ledger.missing),
+            ] {
+                set_number(&frames, name, count)?;
+            }
+            let entry = file.group("entry")?;
+            let end = layout::iso_time(layout::now_unix_s());
+            let end_time = layout::text(&entry, "end_time", &end, "end of the run, UTC")?;
+            set_text(&end_time, "units", "ISO8601")?;
+            file.close()
+        };
+        finish().map_err(|source| self.error("the totals could not be written", &source))
+    }
+}

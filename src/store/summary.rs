@@ -1,0 +1,230 @@
+//! Reading a run back: the series, the ledger, the alarms and the latencies of a run file,
+//! finished or not.
+
+use std::path::{Path, PathBuf};
+
+use hdf5::types::{FixedUnicode, VarLenUnicode};
+
+use super::StoreError;
+use crate::frame::Ledger;
+
+/// One number over the frames, with its one sigma.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    pub name: String,
+    pub units: String,
+    pub values: Vec<f64>,
+    /// Empty where the file has none.
+    pub errors: Vec<f64>,
+}
+
+/// One gauge of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GaugeSummary {
+    pub name: String,
+    pub kind: String,
+    pub series: Vec<Series>,
+    /// The counter electrode, where the configuration has one, reference px.
+    pub counter_px: Option<f64>,
+}
+
+/// An alarm event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlarmSummary {
+    pub time_s: f64,
+    pub name: String,
+    pub raised: bool,
+    pub message: String,
+    pub action: String,
+}
+
+/// Latency of one stage, ms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageLatency {
+    pub stage: String,
+    pub median_ms: f64,
+    pub p99_ms: f64,
+    pub worst_ms: f64,
+}
+
+/// What a run file tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    pub path: PathBuf,
+    pub title: String,
+    pub source: String,
+    pub pixel_size_nm: (f64, f64),
+    pub time_s: Vec<f64>,
+    pub fate: Vec<u8>,
+    pub reason: Vec<u16>,
+    /// Counted from the rows.
+    pub ledger: Ledger,
+    /// False for a run that was not closed.
+    pub closed: bool,
+    pub drift: Vec<Series>,
+    pub locked: Vec<u8>,
+    pub gauges: Vec<GaugeSummary>,
+    /// Voltage and current at the frames; empty without a cell.
+    pub cell: Vec<Series>,
+    pub alarms: Vec<AlarmSummary>,
+    pub latency: Vec<StageLatency>,
+}
+
+impl RunSummary {
+    /// Reads a run file.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file is no run of liwatch or cannot be read.
+    pub fn read(path: &Path) -> Result<RunSummary, StoreError> {
+        let file = hdf5::File::open(path).map_err(|source| StoreError::Hdf5 {
+            path: path.to_owned(),
+            what: "cannot be opened as HDF5".to_owned(),
+            source,
+        })?;
+        if !file.link_exists("entry") || file.dataset("entry/frames/fate").is_err() {
+            return Err(StoreError::NotARun {
+                path: path.to_owned(),
+                what: "is no run of liwatch: it has no /entry/frames/fate".to_owned(),
+            });
+        }
+        read(&file, path).map_err(|source| StoreError::Hdf5 {
+            path: path.to_owned(),
+            what: "cannot be read as a run".to_owned(),
+            source,
+        })
+    }
+}
+
+fn read(file: &hdf5::File, path: &Path) -> hdf5::Result<RunSummary> {
+    let entry = file.group("entry")?;
+    let frames = entry.group("frames")?;
+    let fate: Vec<u8> = frames.dataset("fate")?.read_raw()?;
+    let rows = fate.len();
+    let mut ledger = Ledger { received: rows as u64, ..Ledger::default() };
+    for fate in &fate {
+        match fate {
+            0 => ledger.measured += 1,
+            1 => ledger.degraded += 1,
+            2 => ledger.dropped += 1,
+            3 => ledger.corrupt += 1,
+            _ => ledger.missing += 1,
+        }
+    }
+    let drift = entry.group("drift")?;
+    let detector = entry.group("instrument/detector")?;
+    let number = |name: &str| detector.dataset(name)?.read_scalar::<f64>();
+    let mut gauges = Vec::new();
+    let mut names = entry.member_names()?;
+    names.sort();
+    for name in names {
+        let Ok(group) = entry.group(&name) else { continue };
+        if group.attr("kind").is_ok() {
+            gauges.push(read_gauge(&group, &name, rows)?);
+        }
+    }
+    let cell = match entry.group("cell_at_frames") {
+        Ok(group) => vec![
+            read_series(&group, "voltage_volt", rows)?,
+            read_series(&group, "current_ampere", rows)?,
+        ],
+        Err(_) => Vec::new(),
+    };
+    Ok(RunSummary {
+        path: path.to_owned(),
+        title: read_text(&entry, "title"),
+        source: read_text(&detector, "description"),
+        pixel_size_nm: (number("x_pixel_size")?, number("y_pixel_size")?),
+        time_s: frames.dataset("time")?.read_raw()?,
+        reason: frames.dataset("reason")?.read_raw()?,
+        fate,
+        ledger,
+        closed: frames.attr("received").is_ok(),
+        locked: drift.dataset("locked")?.read_raw()?,
+        drift: vec![read_series(&drift, "x", rows)?, read_series(&drift, "y", rows)?],
+        gauges,
+        cell,
+        alarms: read_alarms(&entry)?,
+        latency: read_latency(&entry)?,
+    })
+}
+
+fn read_gauge(group: &hdf5::Group, name: &str, rows: usize) -> hdf5::Result<GaugeSummary> {
+    let signal = attribute(group, "signal");
+    let mut series = vec![read_series(group, &signal, rows)?];
+    if let Ok(others) = group.attr("auxiliary_signals") {
+        for other in others.read_raw::<VarLenUnicode>()? {
+            series.push(read_series(group, &other, rows)?);
+        }
+    }
+    let counter_px = group.attr("counter_px").and_then(|attr| attr.read_scalar::<f64>()).ok();
+    Ok(GaugeSummary { name: name.to_owned(), kind: attribute(group, "kind"), series, counter_px })
+}
+
+/// A run that was cut off may have datasets that are a block apart; all are cut to the ledger.
+fn read_series(group: &hdf5::Group, name: &str, rows: usize) -> hdf5::Result<Series> {
+    let dataset = group.dataset(name)?;
+    let mut values: Vec<f64> = dataset.read_raw()?;
+    values.resize(rows, f64::NAN);
+    let errors = match group.dataset(&format!("{name}_errors")) {
+        Ok(errors) => {
+            let mut errors: Vec<f64> = errors.read_raw()?;
+            errors.resize(rows, f64::NAN);
+            errors
+        }
+        Err(_) => Vec::new(),
+    };
+    Ok(Series { name: name.to_owned(), units: attribute(&dataset, "units"), values, errors })
+}
+
+fn read_alarms(entry: &hdf5::Group) -> hdf5::Result<Vec<AlarmSummary>> {
+    let group = entry.group("alarms")?;
+    let time: Vec<f64> = group.dataset("time")?.read_raw()?;
+    let name: Vec<FixedUnicode<64>> = group.dataset("name")?.read_raw()?;
+    let state: Vec<u8> = group.dataset("state")?.read_raw()?;
+    let message: Vec<FixedUnicode<256>> = group.dataset("message")?.read_raw()?;
+    let action: Vec<FixedUnicode<128>> = group.dataset("action")?.read_raw()?;
+    let texts = name.into_iter().zip(message).zip(action);
+    Ok(time
+        .into_iter()
+        .zip(state)
+        .zip(texts)
+        .map(|((time_s, state), ((name, message), action))| AlarmSummary {
+            time_s,
+            name: name.to_string(),
+            raised: state == 0,
+            message: message.to_string(),
+            action: action.to_string(),
+        })
+        .collect())
+}
+
+fn read_latency(entry: &hdf5::Group) -> hdf5::Result<Vec<StageLatency>> {
+    let group = entry.group("latency")?;
+    let mut stages = Vec::new();
+    if let Ok(others) = group.attr("auxiliary_signals") {
+        stages.extend(others.read_raw::<VarLenUnicode>()?.iter().map(ToString::to_string));
+    }
+    stages.push(attribute(&group, "signal"));
+    stages
+        .into_iter()
+        .map(|stage| {
+            let mut all: Vec<u64> = group.dataset(&stage)?.read_raw()?;
+            all.sort_unstable();
+            let at = |share: f64| {
+                let place = (share * all.len().saturating_sub(1) as f64).round() as usize;
+                all.get(place).map_or(f64::NAN, |ns| *ns as f64 * 1e-6)
+            };
+            Ok(StageLatency { stage, median_ms: at(0.5), p99_ms: at(0.99), worst_ms: at(1.0) })
+        })
+        .collect()
+}
+
+fn attribute(location: &hdf5::Location, name: &str) -> String {
+    let read = location.attr(name).and_then(|attr| attr.read_scalar::<VarLenUnicode>());
+    read.map_or_else(|_| String::new(), |text| text.to_string())
+}
+
+fn read_text(group: &hdf5::Group, name: &str) -> String {
+    let read = group.dataset(name).and_then(|dataset| dataset.read_scalar::<VarLenUnicode>());
+    read.map_or_else(|_| String::new(), |text| text.to_string())
+}
