@@ -1,6 +1,104 @@
 //! The command line: one file a command.
 
+mod check;
+mod demo;
+mod inspect;
+mod replay;
+mod report;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Watches lithium cells in the electron microscope: drift, lithium front, crack opening, bias and
+/// current on one time axis, and the alarm before the short.
+#[derive(Parser)]
+#[command(name = "liwatch", version, propagate_version = true)]
+#[command(after_help = "Example: liwatch demo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// More words on stderr (-v, -vv)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Replay(replay::Args),
+    Inspect(inspect::Args),
+    Check(check::Args),
+    Simulate(simulate::Args),
+    Report(report::Args),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example: liwatch completions bash > ~/.local/share/bash-completion/completions/liwatch"
+    )]
+    Completions {
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a command ends with, when it does not succeed.
+enum Failure {
+    /// A run that failed: exit status 1.
+    Run(anyhow::Error),
+    /// Arguments or configuration that cannot be used: exit status 2.
+    Usage(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::Run(error)
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
 /// Runs the command that the arguments ask for.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let outcome = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "liwatch", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    let (status, error) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Run(error)) => (1, error),
+        Err(Failure::Usage(error)) => (2, error),
+    };
+    eprintln!("error: {error:#}");
+    ExitCode::from(status)
+}
+
+fn start_log(verbose: u8) {
+    let usual = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LIWATCH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
+}
+
+/// Prints a JSON object, the only thing on stdout.
+fn print_json(value: &serde_json::Value) {
+    println!("{value:#}");
 }

@@ -3,6 +3,10 @@
 //! A reader iterates: it knows where each frame lies and reads one at a time, from a memory map
 //! where the file allows. Nothing loads a recording whole.
 
+mod bytes;
+mod npy;
+
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::frame::PixelType;
@@ -83,13 +87,53 @@ pub enum FormatError {
     WrongShape { path: PathBuf, index: usize, found: String, expected: String },
 }
 
+/// One format: how it is told, and how it is opened.
+struct Probe {
+    name: &'static str,
+    /// Judges by the path and the first bytes of the file (none, for a folder).
+    matches: fn(&Path, &[u8]) -> bool,
+    open: fn(&Path) -> Result<Box<dyn Recording>, FormatError>,
+}
+
+/// All formats, the surest signs first.
+const PROBES: &[Probe] = &[Probe { name: "NPY", matches: npy::matches, open: npy::open }];
+
+/// First bytes that the formats are told by.
+const HEAD_BYTES: u64 = 4096;
+
 /// Opens a recording, told by content first and by name second.
 ///
 /// # Errors
 /// [`FormatError`] when nothing at `path` can be read as a recording.
 pub fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
-    Err(FormatError::Unsupported {
-        path: path.to_owned(),
-        what: "not a recording that liwatch knows".to_owned(),
-    })
+    let head =
+        read_head(path).map_err(|source| FormatError::Io { path: path.to_owned(), source })?;
+    match PROBES.iter().find(|probe| (probe.matches)(path, &head)) {
+        Some(probe) => (probe.open)(path),
+        None => Err(unknown(path, &head)),
+    }
+}
+
+fn read_head(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    if !std::fs::metadata(path)?.is_dir() {
+        std::fs::File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+    }
+    Ok(head)
+}
+
+fn unknown(path: &Path, head: &[u8]) -> FormatError {
+    let what = if path.is_dir() {
+        "the folder holds no numbered TIFF or PNG images and no In-Situ tree".to_owned()
+    } else if head.is_empty() {
+        "the file is empty".to_owned()
+    } else if head.starts_with(b"BM") || head.starts_with(b"GIF8") {
+        "BMP and GIF are not read; convert with: ffmpeg -i IN -pix_fmt gray OUT%04d.png".to_owned()
+    } else if head.starts_with(&[0x1f, 0x8b]) || head.starts_with(b"BZh") {
+        "the file is compressed; unpack it first (gunzip or bunzip2)".to_owned()
+    } else {
+        let names: Vec<&str> = PROBES.iter().map(|probe| probe.name).collect();
+        format!("no recording that liwatch knows; it reads {}", names.join(", "))
+    };
+    FormatError::Unsupported { path: path.to_owned(), what }
 }

@@ -217,9 +217,7 @@ fn draw_panel(
                 labelled = true;
                 let colour = *colour;
                 drawn.label(format!("{} (right)", series.name.replace('_', " "))).legend(
-                    move |(x, y)| {
-                        PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(1))
-                    },
+                    move |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(1)),
                 );
             }
         }

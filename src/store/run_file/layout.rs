@@ -75,7 +75,8 @@ pub fn create(file: &hdf5::File, path: &Path, plan: &RunPlan) -> hdf5::Result<Da
     let first = plan.gauges.first().map_or("drift", |gauge| gauge.name.as_str());
     set_text(&entry, "default", first)?;
     text(&entry, "title", &plan.title, "what was recorded")?;
-    let start = text(&entry, "start_time", &iso_time(plan.start_unix_time_s), "start of the run, UTC")?;
+    let start =
+        text(&entry, "start_time", &iso_time(plan.start_unix_time_s), "start of the run, UTC")?;
     set_text(&start, "units", "ISO8601")?;
     text(&entry, "definition", "NXroot", "no application definition: base classes only")?;
     text(&entry, "program_name", "liwatch", "program that wrote this entry")?;
@@ -167,13 +168,10 @@ fn create_gauge(
         let units = calibration.units(field.dimension);
         let errors = format!("{}_errors", field.name);
         let long_errors = format!("one sigma of {}", field.name);
-        gauge.values.push(real(
-            &group,
-            Label { name: field.name, units, long_name: field.long_name },
-        )?);
         gauge
-            .errors
-            .push(real(&group, Label { name: &errors, units, long_name: &long_errors })?);
+            .values
+            .push(real(&group, Label { name: field.name, units, long_name: field.long_name })?);
+        gauge.errors.push(real(&group, Label { name: &errors, units, long_name: &long_errors })?);
     }
     for array in &schema.arrays {
         let units = calibration.units(array.dimension);
@@ -208,8 +206,7 @@ fn create_cell(entry: &hdf5::Group, series: &CellSeries) -> hdf5::Result<[Column
     set_texts(&native, "auxiliary_signals", &["current_ampere"])?;
     set_texts(&native, "axes", &["test_time_second"])?;
     let mut columns = cell_columns(&native)?;
-    let values =
-        [&series.test_time_s, &series.unix_time_s, &series.voltage_v, &series.current_a];
+    let values = [&series.test_time_s, &series.unix_time_s, &series.voltage_v, &series.current_a];
     for (column, values) in columns.iter_mut().zip(values) {
         column.extend(values);
         column.flush()?;

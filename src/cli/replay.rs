@@ -1,0 +1,213 @@
+//! `liwatch replay`: measure a recording.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Failure, Outcome};
+use crate::alarm::{AlarmEngine, AlarmEvent};
+use crate::cell::CellSeries;
+use crate::config::Config;
+use crate::format;
+use crate::frame::Ledger;
+use crate::pipeline::{self, FrameRow, Setup, SetupError, Sink, SinkError};
+use crate::source::{FrameTimes, Replay, Source, Speed};
+use crate::store::{RunFile, RunSummary, StoreError, draw};
+
+/// Measure a recording: drift, front, crack, cell and alarms, into one HDF5 run file
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example: liwatch replay movie.dm4 --config run.toml --cell log.csv --out run.h5"
+)]
+pub struct Args {
+    /// A recording: TIFF, MRC, DM3/DM4, SER, NPY, video, or a folder of images
+    pub recording: PathBuf,
+    /// The configuration, TOML; without it drift alone is measured
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// The run file to write, HDF5
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Bias and current: a delimited text log
+    #[arg(long)]
+    pub cell: Option<PathBuf>,
+    /// max, realtime, or a multiple of it such as x10
+    #[arg(long, default_value = "max")]
+    pub speed: Speed,
+    /// Threads that observe frames (default: all cores)
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Replace an existing run file
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON object on stdout and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let config = match &args.config {
+        Some(path) => Config::load(path).map_err(|error| Failure::Usage(error.into()))?,
+        None => Config::default(),
+    };
+    let recording: Arc<dyn format::Recording> =
+        Arc::from(format::open(&args.recording).context("the recording cannot be opened")?);
+    for note in &recording.info().notes {
+        tracing::warn!("{}: {note}", args.recording.display());
+    }
+    let times = FrameTimes::of(&*recording, config.calibration.frame_rate_hz);
+    if times.is_assumed() {
+        tracing::warn!(
+            "neither the recording nor the configuration tells the time of the frames: one second \
+             each is assumed; set calibration.frame_rate_hz"
+        );
+    }
+    let cell = args.cell.as_deref().map(|path| read_cell(path, &config, &recording)).transpose()?;
+    let setup = Setup::new(Arc::clone(&recording), config).map_err(|error| match error {
+        SetupError::Config(error) => Failure::Usage(error.into()),
+        other => {
+            Failure::Run(anyhow::Error::new(other).context(args.recording.display().to_string()))
+        }
+    })?;
+    let gauges: Vec<_> =
+        setup.gauges.iter().map(|named| (named.name.clone(), named.gauge.schema())).collect();
+    let alarms = AlarmEngine::new(&setup.config.alarms, &gauges, setup.calibration)
+        .map_err(|error| Failure::Usage(in_config(error.into(), args)))?;
+    let threads = args
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let title = args.recording.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let plan = setup.plan(&title, cell.clone(), threads);
+    let file = RunFile::create(&args.out, &plan, args.force).map_err(|error| match error {
+        StoreError::Exists { .. } => Failure::Usage(error.into()),
+        other => Failure::Run(other.into()),
+    })?;
+
+    let mut source = Replay::new(&*recording, times, args.speed);
+    let mut sink = WithProgress::new(file, source.len_hint(), args.json);
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_signal(Arc::clone(&stop));
+    let started = std::time::Instant::now();
+    let ledger =
+        pipeline::run(&setup, &mut source, cell.as_ref(), alarms, &mut sink, threads, &stop);
+    let elapsed = started.elapsed();
+    sink.bar.finish_and_clear();
+    let ledger = ledger.context("the run failed")?;
+    finish(args, &setup, &ledger, elapsed)
+}
+
+fn in_config(error: anyhow::Error, args: &Args) -> anyhow::Error {
+    match &args.config {
+        Some(path) => error.context(path.display().to_string()),
+        None => error,
+    }
+}
+
+fn read_cell(
+    path: &Path,
+    config: &Config,
+    recording: &Arc<dyn format::Recording>,
+) -> Result<CellSeries, Failure> {
+    let mut series = CellSeries::read(path, &config.cell).context("the cell log cannot be read")?;
+    for note in &series.notes {
+        tracing::warn!("{}: {note}", path.display());
+    }
+    series.align(recording.info().start_unix_time_s, config.cell.time_offset_s);
+    Ok(series)
+}
+
+fn finish(args: &Args, setup: &Setup, ledger: &Ledger, elapsed: Duration) -> Outcome {
+    let summary = RunSummary::read(&args.out).context("the run cannot be read back")?;
+    let picture = args.out.with_extension("png");
+    draw(&summary, &picture).context("no picture")?;
+    super::report::show(&summary, &picture, args.json);
+    let rate = ledger.received as f64 / elapsed.as_secs_f64().max(1e-9);
+    if !args.json {
+        println!("speed     {rate:.0} frames/s in {:.2} s", elapsed.as_secs_f64());
+    }
+    over_budget(setup, &summary);
+    Ok(())
+}
+
+/// Tells which stages took longer than their budget.
+fn over_budget(setup: &Setup, summary: &RunSummary) {
+    let budget = &setup.config.budget;
+    for stage in &summary.latency {
+        let allowed = match stage.stage.as_str() {
+            "queue" => budget.queue_ms,
+            "register" => budget.register_ms,
+            "track" => budget.track_ms,
+            "total" => budget.total_ms,
+            _ => budget.gauge_ms,
+        };
+        if let Some(allowed) = allowed.filter(|allowed| stage.p99_ms > *allowed) {
+            tracing::warn!(
+                "{}: 1 % of the frames took more than {:.2} ms; the budget is {allowed} ms",
+                stage.stage,
+                stage.p99_ms
+            );
+        }
+    }
+}
+
+/// Lets Ctrl-C and a polite kill end the run in an orderly way; a second one ends it at once.
+fn stop_on_signal(stop: Arc<AtomicBool>) {
+    let listen = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            loop {
+                if tokio::signal::ctrl_c().await.is_err() {
+                    return;
+                }
+                if stop.swap(true, Ordering::Relaxed) {
+                    std::process::exit(130);
+                }
+                eprintln!("stopping after the frames in flight; once more to stop at once");
+            }
+        });
+    };
+    std::thread::spawn(listen);
+}
+
+/// Passes everything on to the run file and shows how far the run is.
+struct WithProgress {
+    file: RunFile,
+    bar: ProgressBar,
+}
+
+impl WithProgress {
+    fn new(file: RunFile, frames: Option<usize>, quiet: bool) -> WithProgress {
+        let bar = match (quiet, frames) {
+            (true, _) => ProgressBar::hidden(),
+            (false, Some(frames)) => ProgressBar::new(frames as u64),
+            (false, None) => ProgressBar::no_length(),
+        };
+        let form = "{bar:40} {pos}/{len} frames  {per_sec}  {eta} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(form) {
+            bar.set_style(style);
+        }
+        WithProgress { file, bar }
+    }
+}
+
+impl Sink for WithProgress {
+    fn row(&mut self, row: &FrameRow) -> Result<(), SinkError> {
+        self.bar.inc(1);
+        self.file.row(row)
+    }
+
+    fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
+        self.bar.set_message(format!("{} {:?} at {:.2} s", event.name, event.state, event.time_s));
+        self.file.alarm(event)
+    }
+
+    fn close(&mut self, ledger: &Ledger) -> Result<(), SinkError> {
+        self.file.close(ledger)
+    }
+}
