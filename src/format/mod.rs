@@ -4,9 +4,12 @@
 //! where the file allows. Nothing loads a recording whole.
 
 mod bytes;
+mod contiguous;
+mod mrc;
 mod npy;
+mod refused;
+mod units;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::frame::PixelType;
@@ -87,53 +90,58 @@ pub enum FormatError {
     WrongShape { path: PathBuf, index: usize, found: String, expected: String },
 }
 
-/// One format: how it is told, and how it is opened.
+/// One line of the table of formats.
 struct Probe {
+    /// What a person calls it; listed when nothing matches.
     name: &'static str,
-    /// Judges by the path and the first bytes of the file (none, for a folder).
+    /// Told from the path and the first bytes (none for a folder).
     matches: fn(&Path, &[u8]) -> bool,
     open: fn(&Path) -> Result<Box<dyn Recording>, FormatError>,
 }
 
-/// All formats, the surest signs first.
-const PROBES: &[Probe] = &[Probe { name: "NPY", matches: npy::matches, open: npy::open }];
-
-/// First bytes that the formats are told by.
+/// How much of a file the probes see.
 const HEAD_BYTES: u64 = 4096;
+
+/// The formats in the order in which they are tried: those told by content, then those by name.
+#[rustfmt::skip]
+const PROBES: &[Probe] = &[
+    Probe { name: "NPY", matches: |_, head| head.starts_with(npy::MAGIC), open: |path| boxed(npy::Npy::open(path)) },
+    Probe { name: "MRC", matches: |_, head| mrc::has_magic(head), open: |path| boxed(mrc::Mrc::open(path)) },
+    // Known, and refused with advice.
+    Probe { name: "", matches: |_, head| refused::advice(head).is_some(), open: refused::refuse },
+    // By name only.
+    Probe { name: "", matches: mrc::named_as_mrc, open: |path| boxed(mrc::Mrc::open(path)) },
+];
+
+fn boxed<R: Recording + 'static>(
+    opened: Result<R, FormatError>,
+) -> Result<Box<dyn Recording>, FormatError> {
+    Ok(Box::new(opened?))
+}
 
 /// Opens a recording, told by content first and by name second.
 ///
 /// # Errors
 /// [`FormatError`] when nothing at `path` can be read as a recording.
 pub fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
-    let head =
-        read_head(path).map_err(|source| FormatError::Io { path: path.to_owned(), source })?;
-    match PROBES.iter().find(|probe| (probe.matches)(path, &head)) {
-        Some(probe) => (probe.open)(path),
-        None => Err(unknown(path, &head)),
+    let head = if path.is_dir() { Vec::new() } else { bytes::read_head(path, HEAD_BYTES)? };
+    if let Some(probe) = PROBES.iter().find(|probe| (probe.matches)(path, &head)) {
+        return (probe.open)(path);
     }
-}
-
-fn read_head(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    if !std::fs::metadata(path)?.is_dir() {
-        std::fs::File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
-    }
-    Ok(head)
-}
-
-fn unknown(path: &Path, head: &[u8]) -> FormatError {
-    let what = if path.is_dir() {
-        "the folder holds no numbered TIFF or PNG images and no In-Situ tree".to_owned()
-    } else if head.is_empty() {
-        "the file is empty".to_owned()
-    } else if head.starts_with(b"BM") || head.starts_with(b"GIF8") {
-        "BMP and GIF are not read; convert with: ffmpeg -i IN -pix_fmt gray OUT%04d.png".to_owned()
-    } else if head.starts_with(&[0x1f, 0x8b]) || head.starts_with(b"BZh") {
-        "the file is compressed; unpack it first (gunzip or bunzip2)".to_owned()
+    let what = if head.is_empty() {
+        "is empty; the recording was never written".to_owned()
     } else {
-        let names: Vec<&str> = PROBES.iter().map(|probe| probe.name).collect();
-        format!("no recording that liwatch knows; it reads {}", names.join(", "))
+        let known: Vec<_> = PROBES.iter().map(|p| p.name).filter(|n| !n.is_empty()).collect();
+        format!("is not a recording that liwatch knows ({})", known.join(", "))
     };
-    FormatError::Unsupported { path: path.to_owned(), what }
+    Err(FormatError::Unsupported { path: path.to_owned(), what })
+}
+
+/// Frame numbers beyond the end are the caller's mistake, and an error all the same.
+fn check_index(path: &Path, index: usize, frames: usize) -> Result<(), FormatError> {
+    if index < frames {
+        return Ok(());
+    }
+    let what = format!("has {frames} frames; there is no frame {index}, counted from 0");
+    Err(FormatError::Unsupported { path: path.to_owned(), what })
 }

@@ -1,83 +1,71 @@
-//! NumPy's NPY, versions 1 to 3: `[height, width]`, `[frames, height, width]`, and more leading
-//! axes taken as frames. <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
+//! NumPy arrays (`.npy`, versions 1 to 3) as recordings: two dimensions are one frame, three are
+//! frames × rows × columns, more are flattened into frames.
+//!
+//! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. The header
+//! is a Python dictionary of exactly three keys, `descr`, `fortran_order` and `shape`.
 
 use std::path::Path;
 
-use super::bytes::{Bytes, Order, frame_bytes, native};
+use super::bytes::{Endian, FileBytes};
+use super::contiguous::Contiguous;
 use super::{FormatError, Recording, RecordingInfo};
 use crate::frame::PixelType;
 
-const MAGIC: &[u8] = b"\x93NUMPY";
+/// The first bytes of every NPY file.
+pub const MAGIC: &[u8] = b"\x93NUMPY";
 
-pub(super) fn matches(_: &Path, head: &[u8]) -> bool {
-    head.starts_with(MAGIC)
-}
+/// Longer headers than this are taken for damage; NumPy's own limit is 10 000.
+const LONGEST_HEADER: u64 = 1 << 20;
 
-pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
-    Ok(Box::new(Npy::open(path)?))
-}
-
-struct Npy {
-    bytes: Bytes,
+/// An opened NPY file.
+pub struct Npy {
+    file: FileBytes,
+    layout: Contiguous,
     info: RecordingInfo,
-    order: Order,
-    data: u64,
-    frame_bytes: u64,
 }
 
 impl Npy {
-    fn open(path: &Path) -> Result<Npy, FormatError> {
-        let bytes = Bytes::open(path)?;
-        let major = bytes.u8(6, "the version")?;
-        let (length, start) = match major {
-            1 => (u64::from(bytes.u16(8, Order::Little, "the header's length")?), 10),
-            2 | 3 => (u64::from(bytes.u32(8, Order::Little, "the header's length")?), 12),
-            _ => return Err(bytes.malformed(6, format!("NPY version {major} is not known"))),
-        };
-        let header = bytes.get(start, length, "the header")?;
-        let header = String::from_utf8_lossy(header).into_owned();
-        let value = |key: &str| field(&header, key);
-        let broken = |what: &str| bytes.malformed(start, what.to_owned());
-        let descr = value("descr").ok_or_else(|| broken("the header has no 'descr'"))?;
-        let (pixel_type, order) = pixel_type(&descr).ok_or_else(|| {
-            bytes.unsupported(format!(
-                "pixels of type {descr} cannot be measured; convert them to uint16 or float32"
+    /// Opens the array at `path`.
+    ///
+    /// # Errors
+    /// [`FormatError`] for a broken header, a type without frames of numbers (advice is in the
+    /// text), or an array without pixels.
+    pub fn open(path: &Path) -> Result<Self, FormatError> {
+        let file = FileBytes::open(path)?;
+        let (header, data_at) = read_header(&file)?;
+        let array = Array::parse(&header).map_err(|what| file.malformed(10, what))?;
+        let (pixel_type, endian) = pixel_type(&array.descr).ok_or_else(|| {
+            file.unsupported(format!(
+                "holds numbers of type {}; save it as uint16 or float32 with numpy's astype",
+                array.descr
             ))
         })?;
-        if value("fortran_order").is_some_and(|order| order.contains("True")) {
-            return Err(bytes.unsupported(
-                "the array is in Fortran order; save it with numpy.ascontiguousarray",
+        if array.fortran_order && array.shape.len() > 1 {
+            return Err(file.unsupported(
+                "is stored in Fortran order, where no frame lies in one piece; save it with \
+                 np.save(path, np.ascontiguousarray(array))",
             ));
         }
-        let shape = value("shape").ok_or_else(|| broken("the header has no 'shape'"))?;
-        let shape: Option<Vec<usize>> = shape
-            .trim_matches(['(', ')'])
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(|part| part.trim_end_matches('L').parse().ok())
-            .collect();
-        let shape = shape.ok_or_else(|| broken("the shape is not readable"))?;
-        let [leading @ .., height, width] = shape.as_slice() else {
-            return Err(bytes.unsupported(format!(
-                "an array of {} dimension(s) is no image; expected [frames, height, width]",
-                shape.len()
-            )));
-        };
-        let frames = leading.iter().try_fold(1usize, |product, n| product.checked_mul(*n));
-        let frames = frames.ok_or_else(|| broken("the shape is larger than any memory"))?;
-        let size = frame_bytes(*width, *height, pixel_type.size())
-            .ok_or_else(|| broken("the frames are empty, or larger than any memory"))?;
-        let data = start + length;
-        let there = usize::try_from((bytes.len() - data.min(bytes.len())) / size).unwrap_or(0);
+        let (frames, height, width) = frames_of(&array.shape).ok_or_else(|| {
+            file.unsupported(format!(
+                "has shape {:?}; a recording has rows and columns, and none of them empty",
+                array.shape
+            ))
+        })?;
+        let layout = Contiguous::new(data_at, (width, height), pixel_type, endian)
+            .ok_or_else(|| file.malformed(10, format!("shape {:?} overflows", array.shape)))?;
         let mut notes = Vec::new();
-        if there < frames {
-            notes.push(format!("the file was cut short: {there} of {frames} frames are whole"));
+        if array.shape.len() > 3 {
+            notes.push(format!("shape {:?} is read as {frames} frames", array.shape));
+        }
+        let whole = layout.whole_frames(file.len());
+        if whole < frames as u64 {
+            notes.push(format!("cut short: {whole} of {frames} frames are whole"));
         }
         let info = RecordingInfo {
             format: "NumPy array".to_owned(),
-            width: *width,
-            height: *height,
+            width,
+            height,
             frames,
             pixel_type,
             pixel_size_nm: None,
@@ -85,30 +73,100 @@ impl Npy {
             start_unix_time_s: None,
             notes,
         };
-        Ok(Npy { bytes, info, order, data, frame_bytes: size })
+        Ok(Npy { file, layout, info })
     }
 }
 
-/// The value of a key in the header, a Python literal of a dictionary.
-fn field(header: &str, key: &str) -> Option<String> {
-    let at = header.find(&format!("'{key}'"))?;
-    let rest = header[at..].split_once(':')?.1.trim_start();
-    let end = match rest.chars().next()? {
-        '(' => rest.find(')')? + 1,
-        quote @ ('\'' | '"') => rest[1..].find(quote)? + 2,
-        _ => rest.find([',', '}']).unwrap_or(rest.len()),
-    };
-    Some(rest[..end].trim_matches(['\'', '"']).to_owned())
+impl Recording for Npy {
+    fn info(&self) -> &RecordingInfo {
+        &self.info
+    }
+
+    fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
+        super::check_index(self.file.path(), index, self.info.frames)?;
+        self.layout.read(&self.file, index, scratch)
+    }
 }
 
-fn pixel_type(descr: &str) -> Option<(PixelType, Order)> {
-    let order = match descr.chars().next()? {
-        '<' | '|' => Order::Little,
-        '>' => Order::Big,
-        '=' => Order::NATIVE,
+/// The header's text, and where the data begin.
+fn read_header(file: &FileBytes) -> Result<(String, u64), FormatError> {
+    let magic = file.slice(0, 8, "the NPY header")?;
+    if !magic.starts_with(MAGIC) {
+        return Err(file.malformed(0, "does not begin with \\x93NUMPY"));
+    }
+    let (text_at, length) = match magic.get(6) {
+        Some(1) => (10, u64::from(file.u16(8, Endian::Little, "the NPY header")?)),
+        Some(2 | 3) => (12, u64::from(file.u32(8, Endian::Little, "the NPY header")?)),
+        version => {
+            return Err(file.malformed(6, format!("NPY version {version:?} is not 1, 2 or 3")));
+        }
+    };
+    if length > LONGEST_HEADER {
+        return Err(file.malformed(8, format!("a header of {length} bytes is damage")));
+    }
+    let text = file.slice(text_at, length, "the NPY header")?;
+    Ok((String::from_utf8_lossy(text).into_owned(), text_at + length))
+}
+
+/// The three keys of the header.
+#[derive(Debug, PartialEq)]
+struct Array {
+    descr: String,
+    fortran_order: bool,
+    shape: Vec<usize>,
+}
+
+impl Array {
+    fn parse(header: &str) -> Result<Self, String> {
+        let descr = value_of(header, "descr")?;
+        let descr = match descr.chars().next() {
+            Some(quote @ ('\'' | '"')) => {
+                descr[1..].split(quote).next().unwrap_or_default().to_owned()
+            }
+            // A list of fields: named in the error, read by nobody.
+            _ => descr.split("'fortran_order'").next().unwrap_or_default().trim().to_owned(),
+        };
+        let order = value_of(header, "fortran_order")?;
+        let fortran_order = match order {
+            text if text.starts_with("True") => true,
+            text if text.starts_with("False") => false,
+            _ => return Err("fortran_order is neither True nor False".to_owned()),
+        };
+        let shape = value_of(header, "shape")?
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'))
+            .ok_or("shape is not a tuple")?
+            .0;
+        let shape = shape
+            .split(',')
+            .map(str::trim)
+            .filter(|number| !number.is_empty())
+            .map(|number| number.trim_end_matches('L').parse())
+            .collect::<Result<Vec<usize>, _>>()
+            .map_err(|_| format!("shape ({shape}) is not a tuple of whole numbers"))?;
+        Ok(Array { descr, fortran_order, shape })
+    }
+}
+
+/// The text behind `'key':`.
+fn value_of<'a>(header: &'a str, key: &str) -> Result<&'a str, String> {
+    ['\'', '"']
+        .iter()
+        .find_map(|quote| header.split_once(&format!("{quote}{key}{quote}")))
+        .and_then(|(_, rest)| rest.trim_start().strip_prefix(':'))
+        .map(str::trim_start)
+        .ok_or_else(|| format!("the header has no key '{key}'"))
+}
+
+fn pixel_type(descr: &str) -> Option<(PixelType, Endian)> {
+    let mut letters = descr.chars();
+    let endian = match letters.next()? {
+        '<' => Endian::Little,
+        '>' => Endian::Big,
+        '|' | '=' => Endian::NATIVE,
         _ => return None,
     };
-    let pixel_type = match &descr[1..] {
+    let pixel_type = match letters.as_str() {
         "u1" | "b1" => PixelType::U8,
         "i1" => PixelType::I8,
         "u2" => PixelType::U16,
@@ -119,18 +177,42 @@ fn pixel_type(descr: &str) -> Option<(PixelType, Order)> {
         "f8" => PixelType::F64,
         _ => return None,
     };
-    Some((pixel_type, order))
+    Some((pixel_type, endian))
 }
 
-impl Recording for Npy {
-    fn info(&self) -> &RecordingInfo {
-        &self.info
+/// Frames, rows and columns of an array; `None` without rows, columns or pixels.
+fn frames_of(shape: &[usize]) -> Option<(usize, usize, usize)> {
+    let [leading @ .., height, width] = shape else { return None };
+    let frames = leading.iter().try_fold(1_usize, |product, n| product.checked_mul(*n))?;
+    (frames > 0 && *height > 0 && *width > 0).then_some((frames, *height, *width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_all_writers_are_understood() {
+        let header = "{'descr': '<u2', 'fortran_order': False, 'shape': (5, 4, 3), }";
+        let array = Array::parse(header).unwrap();
+        assert_eq!(array.shape, [5, 4, 3]);
+        assert_eq!(pixel_type(&array.descr), Some((PixelType::U16, Endian::Little)));
+        let header = "{\"shape\":(7L,2L),\"fortran_order\":True,\"descr\":\">f8\"}";
+        let array = Array::parse(header).unwrap();
+        assert!(array.fortran_order);
+        assert_eq!(array.shape, [7, 2]);
+        assert_eq!(pixel_type(&array.descr), Some((PixelType::F64, Endian::Big)));
+        let fields = "{'descr': [('t', '<f8')], 'fortran_order': False, 'shape': (2, 2)}";
+        assert_eq!(pixel_type(&Array::parse(fields).unwrap().descr), None);
+        assert!(Array::parse("{'descr': '<u2', 'shape': (1, x)}").is_err());
     }
 
-    fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
-        let what = format!("frame {index}");
-        let offset = self.data.saturating_add((index as u64).saturating_mul(self.frame_bytes));
-        let bytes = self.bytes.get(offset, self.frame_bytes, &what)?;
-        Ok(native(bytes, self.info.pixel_type.size(), self.order, scratch))
+    #[test]
+    fn shapes_become_frames() {
+        assert_eq!(frames_of(&[4, 3]), Some((1, 4, 3)));
+        assert_eq!(frames_of(&[2, 5, 4, 3]), Some((10, 4, 3)));
+        assert_eq!(frames_of(&[0, 4, 3]), None);
+        assert_eq!(frames_of(&[3]), None);
+        assert_eq!(frames_of(&[usize::MAX, 2, 4, 3]), None);
     }
 }
