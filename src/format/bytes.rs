@@ -25,7 +25,8 @@ pub enum Endian {
 
 impl Endian {
     /// The order of the machine that runs this.
-    pub const NATIVE: Endian = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
+    pub const NATIVE: Endian =
+        if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
 
     /// Turns samples of `size` bytes from this order to the machine's, in place.
     pub fn to_native(self, samples: &mut [u8], size: usize) {
@@ -83,9 +84,8 @@ impl FileBytes {
     /// [`FormatError::Truncated`] when the file ends before.
     pub fn slice(&self, offset: u64, length: u64, what: &str) -> Result<&[u8], FormatError> {
         let end = offset.checked_add(length);
-        let range = end.and_then(|end| {
-            Some(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)
-        });
+        let range =
+            end.and_then(|end| Some(usize::try_from(offset).ok()?..usize::try_from(end).ok()?));
         range.and_then(|range| self.map.get(range)).ok_or_else(|| FormatError::Truncated {
             path: self.path.clone(),
             what: what.to_owned(),

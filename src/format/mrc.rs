@@ -52,10 +52,9 @@ impl Mrc {
         let int = |offset| file.i32(offset, endian, HEADER);
         let size = |offset: u64, name: &str| -> Result<usize, FormatError> {
             let value = int(offset)?;
-            usize::try_from(value)
-                .ok()
-                .filter(|v| *v > 0)
-                .ok_or_else(|| file.malformed(offset, format!("{name} is {value}; the file has no frames")))
+            usize::try_from(value).ok().filter(|v| *v > 0).ok_or_else(|| {
+                file.malformed(offset, format!("{name} is {value}; the file has no frames"))
+            })
         };
         let (width, height) = (size(0, "the number of columns")?, size(4, "the number of rows")?);
         let frames = size(8, "the number of frames")?;
@@ -129,8 +128,8 @@ fn byte_order(file: &FileBytes) -> Result<Endian, FormatError> {
 /// The type of the pixels as they are given out, and whether they are stored as 16-bit floats.
 fn pixel_type(file: &FileBytes, endian: Endian) -> Result<(PixelType, bool), FormatError> {
     let mode = file.i32(12, endian, HEADER)?;
-    let unsigned_bytes = file.i32(152, endian, HEADER)? == IMOD_STAMP
-        && file.i32(156, endian, HEADER)? & 1 == 0;
+    let unsigned_bytes =
+        file.i32(152, endian, HEADER)? == IMOD_STAMP && file.i32(156, endian, HEADER)? & 1 == 0;
     match mode {
         0 if unsigned_bytes => Ok((PixelType::U8, false)),
         0 => Ok((PixelType::I8, false)),

@@ -2,7 +2,7 @@ use crate::scenes::{run_scene, standard};
 #[test]
 fn look() {
     let (scene, kept) = run_scene(
-        standard(1024, 160, std::env::var("DOSE").map_or(20.0, |d| d.parse().unwrap()), 3),
+        standard(512, 160, std::env::var("DOSE").map_or(20.0, |d| d.parse().unwrap()), 3),
         2,
     );
     let px = scene.config.pixel_size_nm;

@@ -11,8 +11,6 @@ use crate::gauge::smooth::smooth_columns;
 /// Background on each side beyond the opening and the point spread, px.
 const FLANK: f32 = 9.0;
 const ROUNDS: usize = 4;
-/// An opening is wide when its bottom is flat: this many sigma of the point spread.
-const WIDE: f32 = 4.0;
 /// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
 /// more than white noise of the same variance would.
 const TEXTURE_LENGTH: f64 = 4.0;
@@ -30,8 +28,12 @@ pub struct Profile {
     /// 1/variance of each station's opening by itself, 1/px².
     pub information: Vec<f32>,
     pub depth: f32,
-    pub depth_known: bool,
     pub psf_px: f32,
+    /// 1/variance that this frame adds on depth and point spread.
+    pub depth_information: f32,
+    pub psf_information: f32,
+    /// One sigma of the depth over the depth, with all that was known before.
+    pub depth_doubt: f32,
     /// Median squared residual over what noise explains.
     pub excess: f32,
 }
@@ -79,9 +81,9 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
             guess.0 = start.0 + moved[0].clamp(-4.0, 4.0);
             guess.1 = (start.1 + moved[1].clamp(-6.0, 6.0)).clamp(OPENING_LEAST, most);
         }
-        (depth, psf) = refine_shared(crack, &stations, &guess, depth, psf);
+        (depth, psf) = refine_shared(crack, &stations, &guess, known, (depth, psf));
     }
-    profile(&stations, &guess, &cosine, fraction, depth, psf, smooth, crack)
+    profile(&stations, &guess, &cosine, fraction, known, (depth, psf), crack)
 }
 
 /// cos θ of the path's slope at each station.
@@ -325,14 +327,9 @@ fn shared_change(
         .collect()
 }
 
-/// One Newton step of depth and point spread, from all stations that are open enough to tell.
-fn refine_shared(
-    crack: &Crack,
-    stations: &[Station],
-    guess: &[(f32, f32)],
-    depth: f32,
-    psf: f32,
-) -> (f32, f32) {
+/// What all stations that are open say of depth and point spread: score and information (dd, dp,
+/// pp), with the texture taken for the noise that it is.
+fn shared(stations: &[Station], guess: &[(f32, f32)], psf: f32) -> ([f64; 2], [f64; 3]) {
     let (mut score, mut information) = ([0.0; 2], [0.0; 3]);
     for (station, _) in stations.iter().zip(guess).filter(|(_, guess)| guess.1 > psf) {
         for (sum, part) in score.iter_mut().zip(station.shared_score) {
@@ -342,12 +339,25 @@ fn refine_shared(
             *sum += part;
         }
     }
-    // What is believed beforehand: a depth and a point spread of any usual size. It decides only
-    // where the crack is too narrow to tell.
-    let (depth_belief, psf_belief) = (0.3f64.powi(-2), 0.5f64.powi(-2));
-    let [mut dd, dp, mut pp] = information;
-    dd += depth_belief;
-    pp += psf_belief;
+    let excess = excess(stations);
+    (score.map(|v| v / excess), information.map(|v| v / excess))
+}
+
+/// One Newton step of depth and point spread, from this frame and what is known of them.
+fn refine_shared(
+    crack: &Crack,
+    stations: &[Station],
+    guess: &[(f32, f32)],
+    known: &Known,
+    (depth, psf): (f32, f32),
+) -> (f32, f32) {
+    let (mut score, [mut dd, dp, mut pp]) = shared(stations, guess, psf);
+    let (before_d, before_p) =
+        (f64::from(known.depth_information), f64::from(known.psf_information));
+    dd += before_d;
+    pp += before_p;
+    score[0] += before_d * f64::from(known.depth - depth);
+    score[1] += before_p * f64::from(known.psf_px - psf);
     let (free_depth, free_psf) = (crack.config.depth.is_none(), crack.config.psf_px.is_none());
     let determinant = dd * pp - dp * dp;
     let (change_d, change_p) = match (free_depth, free_psf) {
@@ -363,30 +373,41 @@ fn refine_shared(
     (size * crack.sign(), (psf + change_p.clamp(-0.3, 0.3) as f32).clamp(0.4, 6.0))
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, with everything that the fit ended with")]
-fn profile(
-    stations: &[Station],
-    guess: &[(f32, f32)],
-    cosine: &[f32],
-    fraction: f32,
-    depth: f32,
-    psf: f32,
-    smooth: f64,
-    crack: &Crack,
-) -> Profile {
+/// How much more than noise the residuals scatter; at least 1.
+fn excess(stations: &[Station]) -> f64 {
     let mut ratios: Vec<f64> = stations
         .iter()
         .filter(|station| station.pixels > 8)
         .map(|station| station.chi2 / (f64::from(station.pixels) - 4.0))
         .collect();
     ratios.sort_by(f64::total_cmp);
-    let excess = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN).max(1.0);
-    let excess = 1.0 + TEXTURE_LENGTH * (excess - 1.0);
+    let excess = ratios.get(ratios.len() / 2).copied().unwrap_or(1.0).max(1.0);
+    1.0 + TEXTURE_LENGTH * (excess - 1.0)
+}
+
+fn profile(
+    stations: &[Station],
+    guess: &[(f32, f32)],
+    cosine: &[f32],
+    fraction: f32,
+    known: &Known,
+    (depth, psf): (f32, f32),
+    crack: &Crack,
+) -> Profile {
+    let smooth = crack.config.smooth_stations;
+    let excess = excess(stations);
+    let (_, [dd, dp, pp]) = shared(stations, guess, psf);
+    // Each with the other free.
+    let of_depth = (dd - dp * dp / (pp + f64::from(known.psf_information))).max(0.0) as f32;
+    let of_psf = (pp - dp * dp / (dd + f64::from(known.depth_information))).max(0.0) as f32;
+    let depth_doubt = match crack.config.depth {
+        Some(_) => 0.0,
+        None => 1.0 / (of_depth + known.depth_information).sqrt() / depth.abs(),
+    };
     let rows: Vec<[f64; 3]> = stations.iter().map(|station| station.information).collect();
     let power = 1.0 / (2.0 * std::f64::consts::PI.sqrt() * smooth);
     let count = guess.len();
     let nan = || vec![f32::NAN; count];
-    let wide = guess.iter().filter(|guess| guess.1 > WIDE * psf).count();
     let mut out = Profile {
         centre: nan(),
         centre_error: nan(),
@@ -394,8 +415,10 @@ fn profile(
         opening_error: nan(),
         information: vec![0.0; count],
         depth,
-        depth_known: crack.config.depth.is_some() || wide >= 8,
         psf_px: psf,
+        depth_information: of_depth,
+        psf_information: of_psf,
+        depth_doubt,
         excess: excess as f32,
     };
     for (line, [cc, cw, ww]) in smooth_columns(&rows, smooth).into_iter().enumerate() {

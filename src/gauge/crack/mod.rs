@@ -68,6 +68,9 @@ pub struct Known {
     pub opening: Vec<f32>,
     pub depth: f32,
     pub psf_px: f32,
+    /// 1/variance of depth and of point spread (1/px²), from all frames so far.
+    pub depth_information: f32,
+    pub psf_information: f32,
 }
 
 /// What one frame says.

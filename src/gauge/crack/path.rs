@@ -52,7 +52,15 @@ pub fn search(crack: &Crack, view: &View<'_>) -> Known {
         })
         .map(|opening| opening.clamp(0.2, crack.config.max_width_px as f32))
         .collect();
-    Known { centre, opening, depth: depth * crack.sign(), psf_px }
+    Known {
+        centre,
+        opening,
+        depth: depth * crack.sign(),
+        psf_px,
+        // What a search says of both is a guess.
+        depth_information: 0.2f32.powi(-2),
+        psf_information: 0.3f32.powi(-2),
+    }
 }
 
 /// Running means over the stations.
@@ -136,7 +144,7 @@ fn best_path(merit: &[f32], count: usize, length: usize) -> Vec<usize> {
 
 /// The brightness that is lacking (or more, with sign −1) about `u`, as a length of full depth.
 fn integrated(row: &[f32], u: usize, width: usize, offset: f32, sign: f32) -> f32 {
-    let half = width / 2 + 4;
+    let half = width / 2 + 2;
     let (from, to) = (u.saturating_sub(half), (u + half + 1).min(row.len()));
     let flank = |a: usize, b: usize| -> f32 {
         let part = &row[a.min(row.len())..b.min(row.len())];
@@ -182,5 +190,6 @@ fn deepest(
         .collect();
     depths.sort_by(f32::total_cmp);
     let high = depths.get(depths.len() * 9 / 10).copied().unwrap_or(0.5);
-    high.clamp(0.05, 1.0)
+    // A narrow crack never shows its depth; a guess from below would make it too wide.
+    high.clamp(0.5, 1.0)
 }

@@ -26,8 +26,10 @@ const BRIDGE: usize = 12;
 const STATIONS_LEAST: usize = 8;
 /// Stations from which the tip is extrapolated.
 const TIP_STATIONS: usize = 40;
-/// Relative uncertainty of a depth that no wide part has told.
-const DEPTH_UNKNOWN: f32 = 0.3;
+/// The texture errs the same way in every frame: of each frame's information on the depth and the
+/// point spread only this share is new, and never more than this is known of them.
+const NEW_INFORMATION: f32 = 0.05;
+const INFORMATION_MOST: f32 = 2500.0;
 
 /// The fields of a crack gauge.
 pub fn schema(lines: &Lines) -> Schema {
@@ -112,11 +114,10 @@ impl Summary {
             return;
         }
         self.follow(profile);
-        let doubt = if profile.depth_known { 0.0 } else { DEPTH_UNKNOWN };
         for (k, (opening, error)) in profile.opening.iter().zip(&profile.opening_error).enumerate()
         {
             out.arrays[0][k] = opening.max(0.0);
-            out.array_errors[0][k] = error.hypot(doubt * opening);
+            out.array_errors[0][k] = error.hypot(doubt(profile, *opening));
         }
         let measured = profile.opening.iter().filter(|w| w.is_finite()).count() as f32;
         let quality = measured / profile.opening.len() as f32 / profile.excess.max(1.0).sqrt();
@@ -131,8 +132,8 @@ impl Summary {
             out.quality = 0.2 * quality;
             return;
         };
-        let (mean, mean_error) = mean(profile, open, f64::from(doubt));
-        let (max, max_error) = widest(profile, open, doubt);
+        let (mean, mean_error) = mean(profile, open);
+        let (max, max_error) = widest(profile, open);
         let tip = self.tip(profile, open, observation);
         let (length, length_error) = (tip.length, tip.error);
         self.opening.push(stamp.time_s, mean, mean_error);
@@ -180,6 +181,8 @@ impl Summary {
                 opening: profile.opening.iter().map(seen).collect(),
                 depth: profile.depth,
                 psf_px: profile.psf_px,
+                depth_information: 0.2f32.powi(-2),
+                psf_information: 0.3f32.powi(-2),
             });
             return;
         };
@@ -197,6 +200,9 @@ impl Summary {
         }
         known.depth += share * (profile.depth - known.depth);
         known.psf_px += share * (profile.psf_px - known.psf_px);
+        let more = |known: f32, new: f32| (known + NEW_INFORMATION * new).min(INFORMATION_MOST);
+        known.depth_information = more(known.depth_information, profile.depth_information);
+        known.psf_information = more(known.psf_information, profile.psf_information);
     }
 
     /// Takes the path from a search where the crack was not seen open.
@@ -351,7 +357,14 @@ fn open_part(profile: &Profile) -> Option<Open> {
     best.filter(|part| part.last + 1 - part.first >= STATIONS_LEAST)
 }
 
-fn mean(profile: &Profile, open: Open, doubt: f64) -> (f64, f64) {
+/// What the uncertain depth adds to the error of an opening, px: all of it where the crack is
+/// narrow and only the product of opening and depth is seen, little where it is wide.
+fn doubt(profile: &Profile, opening: f32) -> f32 {
+    let relative = opening / (2.5 * profile.psf_px);
+    profile.depth_doubt * opening * (-0.5 * relative * relative).exp()
+}
+
+fn mean(profile: &Profile, open: Open) -> (f64, f64) {
     let (mut sum, mut variance, mut count) = (0.0, 0.0, 0.0);
     for k in open.first..=open.last {
         let (opening, information) = (profile.opening[k], profile.information[k]);
@@ -362,12 +375,13 @@ fn mean(profile: &Profile, open: Open, doubt: f64) -> (f64, f64) {
         }
     }
     let mean = sum / count;
-    (mean, (variance / (count * count) + (doubt * mean).powi(2)).sqrt())
+    let shared = f64::from(doubt(profile, mean as f32));
+    (mean, (variance / (count * count) + shared * shared).sqrt())
 }
 
 /// The largest mean opening over neighbouring stations: a maximum of single ones would be the
 /// maximum of their noise.
-fn widest(profile: &Profile, open: Open, doubt: f32) -> (f64, f64) {
+fn widest(profile: &Profile, open: Open) -> (f64, f64) {
     let rows: Vec<[f64; 1]> = profile.opening[open.first..=open.last]
         .iter()
         .map(|w| [if w.is_finite() { f64::from(*w) } else { 0.0 }])
@@ -377,7 +391,7 @@ fn widest(profile: &Profile, open: Open, doubt: f32) -> (f64, f64) {
     best.map_or((f64::NAN, f64::NAN), |k| {
         let width = smooth[k][0];
         let error = f64::from(profile.opening_error[open.first + k]);
-        (width, error.hypot(f64::from(doubt) * width))
+        (width, error.hypot(f64::from(doubt(profile, width as f32))))
     })
 }
 
