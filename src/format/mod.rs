@@ -5,10 +5,15 @@
 
 mod bytes;
 mod contiguous;
+mod dm;
+mod gatan_tree;
+mod hdf5_frames;
 mod mrc;
 mod npy;
 mod refused;
+mod ser;
 mod units;
+mod video;
 
 use std::path::{Path, PathBuf};
 
@@ -105,6 +110,11 @@ const HEAD_BYTES: u64 = 4096;
 /// The formats in the order in which they are tried: those told by content, then those by name.
 #[rustfmt::skip]
 const PROBES: &[Probe] = &[
+    Probe { name: "Gatan In-Situ tree", matches: gatan_tree::matches, open: gatan_tree::open },
+    Probe { name: "DM3 and DM4", matches: dm::matches, open: dm::open },
+    Probe { name: "SER with EMI", matches: ser::matches, open: ser::open },
+    Probe { name: "HDF5", matches: hdf5_frames::matches, open: hdf5_frames::open },
+    Probe { name: "video", matches: video::matches, open: video::open },
     Probe { name: "NPY", matches: |_, head| head.starts_with(npy::MAGIC), open: |path| boxed(npy::Npy::open(path)) },
     Probe { name: "MRC", matches: |_, head| mrc::has_magic(head), open: |path| boxed(mrc::Mrc::open(path)) },
     // Known, and refused with advice.
