@@ -3,6 +3,17 @@
 //! A reader iterates: it knows where each frame lies and reads one at a time, from a memory map
 //! where the file allows. Nothing loads a recording whole.
 
+mod bytes;
+mod contiguous;
+mod folder;
+mod luminance;
+mod mrc;
+mod npy;
+mod png_image;
+mod refused;
+mod tiff;
+mod units;
+
 use std::path::{Path, PathBuf};
 
 use crate::frame::PixelType;
@@ -83,13 +94,61 @@ pub enum FormatError {
     WrongShape { path: PathBuf, index: usize, found: String, expected: String },
 }
 
+/// One line of the table of formats.
+struct Probe {
+    /// What a person calls it; listed when nothing matches.
+    name: &'static str,
+    /// Told from the path and the first bytes (none for a folder).
+    matches: fn(&Path, &[u8]) -> bool,
+    open: fn(&Path) -> Result<Box<dyn Recording>, FormatError>,
+}
+
+/// How much of a file the probes see.
+const HEAD_BYTES: u64 = 4096;
+
+/// The formats in the order in which they are tried: those told by content, then those by name.
+#[rustfmt::skip]
+const PROBES: &[Probe] = &[
+    Probe { name: "folder of numbered TIFF or PNG images", matches: |path, _| path.is_dir(), open: |path| boxed(folder::Folder::open(path)) },
+    Probe { name: "TIFF", matches: |_, head| tiff::has_magic(head), open: |path| boxed(tiff::Tiff::open(path)) },
+    Probe { name: "NPY", matches: |_, head| head.starts_with(npy::MAGIC), open: |path| boxed(npy::Npy::open(path)) },
+    Probe { name: "PNG", matches: |_, head| head.starts_with(png_image::MAGIC), open: |path| boxed(png_image::PngImage::open(path)) },
+    Probe { name: "MRC", matches: |_, head| mrc::has_magic(head), open: |path| boxed(mrc::Mrc::open(path)) },
+    // Known, and refused with advice.
+    Probe { name: "", matches: |_, head| refused::advice(head).is_some(), open: refused::refuse },
+    // By name only.
+    Probe { name: "", matches: mrc::named_as_mrc, open: |path| boxed(mrc::Mrc::open(path)) },
+];
+
+fn boxed<R: Recording + 'static>(
+    opened: Result<R, FormatError>,
+) -> Result<Box<dyn Recording>, FormatError> {
+    Ok(Box::new(opened?))
+}
+
 /// Opens a recording, told by content first and by name second.
 ///
 /// # Errors
 /// [`FormatError`] when nothing at `path` can be read as a recording.
 pub fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
-    Err(FormatError::Unsupported {
-        path: path.to_owned(),
-        what: "not a recording that liwatch knows".to_owned(),
-    })
+    let head = if path.is_dir() { Vec::new() } else { bytes::read_head(path, HEAD_BYTES)? };
+    if let Some(probe) = PROBES.iter().find(|probe| (probe.matches)(path, &head)) {
+        return (probe.open)(path);
+    }
+    let what = if head.is_empty() {
+        "is empty; the recording was never written".to_owned()
+    } else {
+        let known: Vec<_> = PROBES.iter().map(|p| p.name).filter(|n| !n.is_empty()).collect();
+        format!("is not a recording that liwatch knows ({})", known.join(", "))
+    };
+    Err(FormatError::Unsupported { path: path.to_owned(), what })
+}
+
+/// Frame numbers beyond the end are the caller's mistake, and an error all the same.
+fn check_index(path: &Path, index: usize, frames: usize) -> Result<(), FormatError> {
+    if index < frames {
+        return Ok(());
+    }
+    let what = format!("has {frames} frames; there is no frame {index}, counted from 0");
+    Err(FormatError::Unsupported { path: path.to_owned(), what })
 }
