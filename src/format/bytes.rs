@@ -65,12 +65,8 @@ impl FileBytes {
     }
 
     /// The file's length in bytes.
-    pub fn len(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.map.len() as u64
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
     }
 
     /// The whole file; nothing is read until it is looked at.
@@ -90,7 +86,7 @@ impl FileBytes {
             path: self.path.clone(),
             what: what.to_owned(),
             expected: end.unwrap_or(u64::MAX),
-            found: self.len(),
+            found: self.length(),
         })
     }
 

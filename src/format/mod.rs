@@ -6,12 +6,16 @@
 mod bytes;
 mod contiguous;
 mod dm;
+mod folder;
 mod gatan_tree;
 mod hdf5_frames;
+mod luminance;
 mod mrc;
 mod npy;
+mod png_image;
 mod refused;
 mod ser;
+mod tiff;
 mod units;
 mod video;
 
@@ -115,7 +119,10 @@ const PROBES: &[Probe] = &[
     Probe { name: "SER with EMI", matches: ser::matches, open: ser::open },
     Probe { name: "HDF5", matches: hdf5_frames::matches, open: hdf5_frames::open },
     Probe { name: "video", matches: video::matches, open: video::open },
+    Probe { name: "folder of numbered TIFF or PNG images", matches: |path, _| path.is_dir(), open: |path| boxed(folder::Folder::open(path)) },
+    Probe { name: "TIFF", matches: |_, head| tiff::has_magic(head), open: |path| boxed(tiff::Tiff::open(path)) },
     Probe { name: "NPY", matches: |_, head| head.starts_with(npy::MAGIC), open: |path| boxed(npy::Npy::open(path)) },
+    Probe { name: "PNG", matches: |_, head| head.starts_with(png_image::MAGIC), open: |path| boxed(png_image::PngImage::open(path)) },
     Probe { name: "MRC", matches: |_, head| mrc::has_magic(head), open: |path| boxed(mrc::Mrc::open(path)) },
     // Known, and refused with advice.
     Probe { name: "", matches: |_, head| refused::advice(head).is_some(), open: refused::refuse },

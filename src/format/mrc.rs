@@ -178,7 +178,7 @@ fn pixel_size_nm(
 }
 
 fn note_length(file: &FileBytes, layout: &Contiguous, frames: usize, notes: &mut Vec<String>) {
-    let whole = layout.whole_frames(file.len());
+    let whole = layout.whole_frames(file.length());
     let frames = frames as u64;
     if whole < frames {
         notes.push(format!("cut short: {whole} of {frames} frames are whole"));

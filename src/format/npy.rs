@@ -58,7 +58,7 @@ impl Npy {
         if array.shape.len() > 3 {
             notes.push(format!("shape {:?} is read as {frames} frames", array.shape));
         }
-        let whole = layout.whole_frames(file.len());
+        let whole = layout.whole_frames(file.length());
         if whole < frames as u64 {
             notes.push(format!("cut short: {whole} of {frames} frames are whole"));
         }

@@ -63,7 +63,7 @@ impl Dm {
         let scale = |k: usize| tags.number(&format!("{data}.Calibrations.Dimension.{k}.Scale"));
         let nm = |k: usize| Some(scale(k)?.abs() * nm_per(&unit(k))?).filter(|nm| *nm > 0.0);
         let step = if size.len() > 2 { scale(2).zip(s_per(&unit(2))) } else { None };
-        let whole = layout.whole_frames(file.len());
+        let whole = layout.whole_frames(file.length());
         let mut notes = Vec::new();
         if whole < frames as u64 {
             notes.push(format!("the file was cut short: {whole} of {frames} frames are whole"));

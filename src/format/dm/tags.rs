@@ -160,7 +160,8 @@ impl Reader<'_> {
             words.push(self.size("a tag's description")?);
         }
         let start = self.at;
-        let (length, value) = self.value(&words)?;
+        let is_pixels = path.ends_with("ImageData.Data");
+        let (length, value) = self.value(&words, is_pixels)?;
         if let Some(value) = value {
             self.tags.values.insert(path, value);
         }
@@ -172,7 +173,7 @@ impl Reader<'_> {
     }
 
     /// Length of the data and what it says.
-    fn value(&self, words: &[u64]) -> Result<(u64, Option<Value>), FormatError> {
+    fn value(&self, words: &[u64], is_pixels: bool) -> Result<(u64, Option<Value>), FormatError> {
         let broken = || self.file.malformed(self.at, "a tag's description makes no sense");
         match words {
             [kind] => {
@@ -189,7 +190,8 @@ impl Reader<'_> {
             [20, kind, length] => {
                 let each = scalar_size(*kind).ok_or_else(broken)?;
                 let bytes = each.checked_mul(*length).ok_or_else(broken)?;
-                let text = *kind == 4 && *length <= TEXT_MOST;
+                // Sixteen bits are text everywhere but in an image.
+                let text = *kind == 4 && *length <= TEXT_MOST && !is_pixels;
                 let value = match text.then(|| self.text(*length)) {
                     Some(text) => Value::Text(text?),
                     None => Value::Array { offset: self.at, bytes },
