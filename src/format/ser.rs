@@ -201,7 +201,7 @@ impl Recording for Ser {
             });
         }
         let row = (found.width * found.pixel_type.size()) as u64;
-        let bytes = row.checked_mul(found.height as u64).unwrap_or(u64::MAX);
+        let bytes = row.saturating_mul(found.height as u64);
         let pixels = self.file.pixels(at + ELEMENT_HEADER, bytes, &format!("frame {index}"))?;
         // TIA stores the lowest row first.
         scratch.clear();

@@ -61,7 +61,7 @@ impl Lines {
     }
 
     /// From a reference coordinate along the growth axis to px from the starting edge.
-    pub fn from_reference(&self, coordinate: f64) -> f64 {
+    pub fn distance_of(&self, coordinate: f64) -> f64 {
         let (x, y) = (self.region.x as f64, self.region.y as f64);
         let last = self.length as f64 - 1.0;
         match self.grows {

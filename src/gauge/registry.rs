@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::{AnyGauge, crack, front};
 use crate::config::{ConfigError, GaugeEntry};
 
+/// Builds a gauge from its entry; the number is the pipeline's lag in frames.
+pub type Build = fn(&GaugeEntry, usize) -> Result<Arc<dyn AnyGauge>, ConfigError>;
+
 /// A kind of gauge that a configuration can ask for.
 pub struct Kind {
     /// The value of `kind`.
@@ -13,7 +16,7 @@ pub struct Kind {
     pub keys: &'static [&'static str],
     /// Reads the entry and builds the gauge; the number is the pipeline's lag in frames, by which
     /// its hints look ahead.
-    pub build: fn(&GaugeEntry, usize) -> Result<Arc<dyn AnyGauge>, ConfigError>,
+    pub build: Build,
 }
 
 /// All kinds.

@@ -1,13 +1,17 @@
 //! All scenes in one harness: each module is named as the sentence that it proves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
 mod a_tiff_of_every_kind_gives_the_same_pixels;
 mod broken_recordings_give_clear_errors;
-mod debug_look;
 mod every_vendor_file_reads_as_an_independent_reader_saw_it;
 mod numbered_folders_are_recordings;
+mod one_thread_and_many_give_the_same_bits;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
+mod the_run_file_is_what_the_layout_says;
 mod tiff_writer;
+mod wrong_usage_is_told_with_the_place_and_the_nearest_name;
 
 use std::path::{Path, PathBuf};
 

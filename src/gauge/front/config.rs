@@ -69,6 +69,6 @@ impl FrontConfig {
 
     /// The counter electrode, px from the starting edge along the growth.
     pub fn counter_along(&self, lines: &Lines) -> Option<f64> {
-        self.counter_px.map(|counter| lines.from_reference(counter))
+        self.counter_px.map(|counter| lines.distance_of(counter))
     }
 }
