@@ -63,6 +63,7 @@ impl Tiff {
         let (mut pages, chosen) = choose_pages(&file, &header, offsets, &mut notes)?;
         let tags = Directory::read(&file, &header, chosen)?;
         let first = Page::read(&file, &tags)?;
+        first.check_decodable(&file)?;
         let described = metadata::describe(&tags);
         let contiguous = one_piece(&file, &header, &tags, &first, &described, pages.len());
         let mut frames = pages.len();
@@ -104,6 +105,7 @@ impl Recording for Tiff {
                 expected: self.first.describe(),
             });
         }
+        page.check_decodable(&self.file)?;
         pixels::read(&self.file, &self.header, &tags, &page, scratch)
     }
 

@@ -71,11 +71,6 @@ impl Page {
         let photometric = number(262, 1)?;
         let compression = number(259, UNCOMPRESSED)?;
         let reduction = reduction(file, tags, photometric, samples, pixel_type)?;
-        if reduction == Reduction::Luminance && compression == JPEG {
-            return Err(file.unsupported(
-                "is a colour JPEG inside a TIFF, whose losses move edges; save it in grey, uncompressed",
-            ));
-        }
         let bytes = width
             .checked_mul(height)
             .and_then(|n| n.checked_mul(samples))
@@ -96,6 +91,21 @@ impl Page {
             photometric,
             thumbnail: number(254, 0)? & 1 == 1,
         })
+    }
+
+    /// Refuses a page whose pixels would not be those that were measured.
+    ///
+    /// # Errors
+    /// [`FormatError::Unsupported`] for a colour JPEG: whether it holds RGB or YCbCr is not known
+    /// after decoding.
+    pub fn check_decodable(&self, file: &FileBytes) -> Result<(), FormatError> {
+        if self.reduction == Reduction::Luminance && self.compression == JPEG {
+            return Err(file.unsupported(
+                "is a colour JPEG inside a TIFF, whose losses move edges; save it in grey, \
+                 uncompressed",
+            ));
+        }
+        Ok(())
     }
 
     /// Bytes of all samples of the page.

@@ -67,7 +67,7 @@ fn gather(
 ) -> Result<(), FormatError> {
     let cell = page.cell_bytes();
     let row_bytes = page.width * cell;
-    check_size(file, page, file.length(), 1)?;
+    check_fits(file, page)?;
     scratch.clear();
     scratch.resize(page.stored_bytes(), 0);
     let (across, down) = (page.width.div_ceil(chunks.width), page.height.div_ceil(chunks.height));
@@ -99,14 +99,7 @@ fn decode(
     chunks: &Chunks,
     scratch: &mut Vec<u8>,
 ) -> Result<(), FormatError> {
-    let compressed = chunks.byte_counts.iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
-    check_size(file, page, compressed.min(file.length()), HIGHEST_RATIO)?;
-    let chunk_bytes = (chunks.width as u64)
-        .checked_mul(chunks.height as u64)
-        .and_then(|n| n.checked_mul(page.cell_bytes() as u64));
-    if chunk_bytes.is_none_or(|n| n > compressed.saturating_mul(HIGHEST_RATIO)) {
-        return Err(file.malformed(tags.offset, "a tile is larger than its data can hold"));
-    }
+    check_ratio(file, tags, page, chunks)?;
     if page.compression == JPEG {
         check_jpegs(file, chunks)?;
     }
@@ -133,18 +126,41 @@ fn decode(
     decoder.read_image_bytes(scratch).map_err(undecodable)
 }
 
-/// Refuses a page that claims more pixels than `bytes` of data can hold.
-fn check_size(file: &FileBytes, page: &Page, bytes: u64, ratio: u64) -> Result<(), FormatError> {
-    let needed = page.stored_bytes() as u64;
-    if needed <= bytes.saturating_mul(ratio).saturating_add(1 << 16) {
+/// Refuses an uncompressed page that is larger than the file.
+fn check_fits(file: &FileBytes, page: &Page) -> Result<(), FormatError> {
+    let expected = page.stored_bytes() as u64;
+    if expected <= file.length() {
         return Ok(());
     }
+    let what = format!("a page of {}", page.describe());
     Err(FormatError::Truncated {
         path: file.path().to_owned(),
-        what: format!("a page of {}", page.describe()),
-        expected: needed / ratio,
-        found: bytes,
+        what,
+        expected,
+        found: file.length(),
     })
+}
+
+/// Refuses a compressed page, or a tile of it, that claims more pixels than its data can hold.
+fn check_ratio(
+    file: &FileBytes,
+    tags: &Directory<'_>,
+    page: &Page,
+    chunks: &Chunks,
+) -> Result<(), FormatError> {
+    let counted = chunks.byte_counts.iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
+    let compressed = counted.min(file.length());
+    let chunk_bytes = (chunks.width as u64)
+        .saturating_mul(chunks.height as u64)
+        .saturating_mul(page.cell_bytes() as u64);
+    let claimed = chunk_bytes.max(page.stored_bytes() as u64);
+    if claimed <= compressed.saturating_mul(HIGHEST_RATIO).saturating_add(1 << 16) {
+        return Ok(());
+    }
+    Err(file.malformed(
+        tags.offset,
+        format!("a page of {claimed} bytes cannot come out of {compressed} compressed bytes"),
+    ))
 }
 
 /// Refuses JPEG strips that announce more pixels than their strip has: the decoder would take
