@@ -1,5 +1,7 @@
 //! All scenes in one harness: each module is named as the sentence that it proves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod a_tiff_of_every_kind_gives_the_same_pixels;
 mod broken_recordings_give_clear_errors;
 mod every_vendor_file_reads_as_an_independent_reader_saw_it;
