@@ -64,7 +64,7 @@ impl Tiff {
         let tags = Directory::read(&file, &header, chosen)?;
         let first = Page::read(&file, &tags)?;
         first.check_decodable(&file)?;
-        let described = metadata::describe(&tags);
+        let described = metadata::describe(&tags, pages.len());
         let contiguous = one_piece(&file, &header, &tags, &first, &described, pages.len());
         let mut frames = pages.len();
         if let (Some(layout), Some(announced)) = (&contiguous, described.frames) {
