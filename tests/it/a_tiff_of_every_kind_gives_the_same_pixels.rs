@@ -164,6 +164,45 @@ fn grey_jpegs_are_decoded_and_oversized_ones_refused() {
 }
 
 #[test]
+fn thumbnails_are_left_out_unless_there_is_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("thumb.tif");
+    let mut spec = Spec::grey(4, 3, 8, 1);
+    spec.extra.push((254, 4, 1, vec![1, 0, 0, 0]));
+    let pages = [page(&spec, 0), page(&spec, 1)];
+    std::fs::write(&path, spec.write(&pages)).unwrap();
+    let recording = format::open(&path).unwrap();
+    assert_eq!(recording.info().frames, 1, "{:?}", recording.info());
+    let mut scratch = Vec::new();
+    assert!(recording.read(0, &mut scratch).unwrap() == pages[1], "the thumbnail was read");
+    std::fs::write(&path, spec.write(&pages[..1])).unwrap();
+    let recording = format::open(&path).unwrap();
+    assert!(recording.read(0, &mut scratch).unwrap() == pages[0], "the only page was left out");
+}
+
+#[test]
+fn threads_read_the_same_frames_at_once() {
+    let spec = Spec { compression: 8, chunk: Chunk::Strips(5), ..Spec::grey(40, 30, 16, 1) };
+    let pages: Vec<Vec<u8>> = (0..8).map(|n| page(&spec, n)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stack.tif");
+    std::fs::write(&path, spec.write(&pages)).unwrap();
+    let recording = format::open(&path).unwrap();
+    std::thread::scope(|scope| {
+        for start in 0..4 {
+            let (recording, pages) = (&recording, &pages);
+            scope.spawn(move || {
+                let mut scratch = Vec::new();
+                for index in (start..8).chain(0..start) {
+                    let read = recording.read(index, &mut scratch).unwrap();
+                    assert!(read == pages[index], "frame {index} differs in thread {start}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn plain_pages_are_borrowed_from_the_map() {
     let spec = Spec { chunk: Chunk::Strips(3), ..Spec::grey(8, 9, 16, 1) };
     let folder = tempfile::tempdir().unwrap();

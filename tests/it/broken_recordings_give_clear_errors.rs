@@ -406,7 +406,7 @@ fn big_tiff() -> (Vec<u8>, u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
     fn flipped_bytes_are_survived(

@@ -5,6 +5,7 @@
 mod a_tiff_of_every_kind_gives_the_same_pixels;
 mod broken_recordings_give_clear_errors;
 mod every_vendor_file_reads_as_an_independent_reader_saw_it;
+mod gatan_and_tia_files_read_as_an_independent_reader_saw_them;
 mod numbered_folders_are_recordings;
 mod one_thread_and_many_give_the_same_bits;
 mod scenes;

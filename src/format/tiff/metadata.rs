@@ -31,11 +31,11 @@ pub struct Described {
     pub notes: Vec<String>,
 }
 
-/// Reads everything that the first page's tags say.
-pub fn describe(tags: &Directory<'_>) -> Described {
+/// Reads everything that the first page's tags say, in a file of `pages` pages.
+pub fn describe(tags: &Directory<'_>, pages: usize) -> Described {
     let text = tags.text(270).unwrap_or_default();
     let mut described = if text.trim_start().starts_with('<') && text.contains("OME") {
-        ome::parse(&text)
+        ome::parse(&text, pages)
     } else if text.starts_with("ImageJ=") {
         imagej::parse(&text, tags)
     } else {

@@ -64,7 +64,7 @@ impl Tiff {
         let tags = Directory::read(&file, &header, chosen)?;
         let first = Page::read(&file, &tags)?;
         first.check_decodable(&file)?;
-        let described = metadata::describe(&tags);
+        let described = metadata::describe(&tags, pages.len());
         let contiguous = one_piece(&file, &header, &tags, &first, &described, pages.len());
         let mut frames = pages.len();
         if let (Some(layout), Some(announced)) = (&contiguous, described.frames) {
@@ -77,7 +77,7 @@ impl Tiff {
         } else {
             pages = in_order(pages, &described, &mut notes);
         }
-        let info = info(&header, &first, &described, frames, notes);
+        let info = info((&header, &tags), &first, &described, frames, notes);
         Ok(Tiff { file, header, pages, contiguous, first, times_s: described.times_s, info })
     }
 }
@@ -115,57 +115,66 @@ impl Recording for Tiff {
     }
 }
 
-/// The directories that are frames, and the one that stands for all of them.
+/// The directories that are frames, and the one that stands for all of them: grey pages where
+/// there are any, else coloured ones, else thumbnails.
 fn choose_pages(
     file: &FileBytes,
     header: &Header,
     offsets: Vec<u64>,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<u64>, u64), FormatError> {
-    let read = |offset: u64| Page::read(file, &Directory::read(file, header, offset)?);
-    // Colour comes first, if at all; once a grey page has been seen, the rest only costs time.
-    let mut first_problem = None;
-    let mut chosen = None;
+    let rank = |offset: u64| -> Result<Rank, FormatError> {
+        Ok(Rank::of(&Page::read(file, &Directory::read(file, header, offset)?)?))
+    };
+    let mut problem = None;
+    let mut best: Option<(Rank, u64)> = None;
     for offset in &offsets {
-        match read(*offset) {
-            Ok(page) if page.thumbnail && offsets.len() > 1 => {}
-            Ok(page) if page.reduction == Reduction::Luminance => {
-                chosen = chosen.or(Some((*offset, page)));
+        match rank(*offset) {
+            Ok(found) if best.is_none_or(|(so_far, _)| found < so_far) => {
+                best = Some((found, *offset));
             }
-            Ok(page) => {
-                chosen = Some((*offset, page));
-                break;
-            }
-            Err(error) => first_problem = first_problem.or(Some(error)),
+            Ok(_) => {}
+            Err(error) => problem = problem.or(Some(error)),
+        }
+        // Nothing is better than grey, and a long stack is not read to its end for it.
+        if matches!(best, Some((Rank::Grey, _))) {
+            break;
         }
     }
-    let Some((chosen, first)) = chosen else {
-        return Err(first_problem
+    let Some((best, chosen)) = best else {
+        return Err(problem
             .unwrap_or_else(|| file.malformed(4, "holds no page; the recording has no frames")));
     };
-    if first.reduction == Reduction::Luminance {
+    if best == Rank::Colour {
         notes.push("colour is read as luminance, 0.299 R + 0.587 G + 0.114 B".to_owned());
     }
     let all = offsets.len();
-    let frames: Vec<u64> = offsets
-        .into_iter()
-        .filter(|offset| match read(*offset) {
-            Ok(page) => {
-                (!page.thumbnail || all == 1)
-                    && (page.reduction == Reduction::Luminance)
-                        == (first.reduction == Reduction::Luminance)
-            }
-            // A page that cannot be read is a frame all the same: it has its fate.
-            Err(_) => true,
-        })
-        .collect();
+    // A page that cannot be read is a frame all the same: it has its fate.
+    let frames: Vec<u64> =
+        offsets.into_iter().filter(|offset| rank(*offset).map_or(true, |r| r == best)).collect();
     if frames.len() < all {
-        notes.push(format!(
-            "{} pages are thumbnails or coloured copies, left out",
-            all - frames.len()
-        ));
+        let out = all - frames.len();
+        notes.push(format!("{out} pages are thumbnails or coloured copies, left out"));
     }
     Ok((frames, chosen))
+}
+
+/// How close a page is to what the camera measured, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Grey,
+    Colour,
+    Thumbnail,
+}
+
+impl Rank {
+    fn of(page: &Page) -> Self {
+        match (page.thumbnail, page.reduction) {
+            (true, _) => Rank::Thumbnail,
+            (false, Reduction::Luminance) => Rank::Colour,
+            (false, _) => Rank::Grey,
+        }
+    }
 }
 
 /// The layout of a stack whose frames follow the first page without directories of their own.
@@ -206,7 +215,7 @@ fn in_order(pages: Vec<u64>, described: &Described, notes: &mut Vec<String>) -> 
 }
 
 fn info(
-    header: &Header,
+    (header, tags): (&Header, &Directory<'_>),
     first: &Page,
     described: &Described,
     frames: usize,
@@ -215,6 +224,9 @@ fn info(
     notes.extend(described.notes.iter().cloned());
     if first.photometric == 0 {
         notes.push("white is zero; the stored values are kept".to_owned());
+    }
+    if first.photometric == 3 && !grey_palette(tags) {
+        notes.push("a palette gives the pixels colours; the stored values are kept".to_owned());
     }
     let kind = described.writer.unwrap_or(if header.big { "BigTIFF" } else { "TIFF" });
     RecordingInfo {
@@ -228,4 +240,12 @@ fn info(
         start_unix_time_s: described.start_unix_time_s,
         notes,
     }
+}
+
+/// True when the palette is a ramp of greys, as the software of SEMs writes it.
+fn grey_palette(tags: &Directory<'_>) -> bool {
+    let palette = tags.uints(320, 3 << 16).ok().flatten().unwrap_or_default();
+    let (red, rest) = palette.split_at(palette.len() / 3);
+    let (green, blue) = rest.split_at(rest.len() / 2);
+    red == green && green == blue && red.is_sorted()
 }

@@ -11,18 +11,18 @@ use quick_xml::events::{BytesStart, Event};
 use super::metadata::{Described, positive};
 use crate::format::units::{nm_per, s_per};
 
-/// More planes than this in a header are damage, not a recording.
-const MOST_PLANES: usize = 1 << 26;
-
 type Attributes = HashMap<String, String>;
 
 /// Sizes along the three axes that make frames, fastest first.
 struct Order {
     axes: Vec<(char, usize)>,
+    /// Pages of the file: what the header says of planes beyond them takes no memory.
+    pages: usize,
 }
 
-/// Reads the first image of an OME-XML document; what is broken is left out, with a note.
-pub fn parse(text: &str) -> Described {
+/// Reads the first image of an OME-XML document in a file of `pages` pages; what is broken is left
+/// out, with a note.
+pub fn parse(text: &str, pages: usize) -> Described {
     let mut described = Described { writer: Some("OME-TIFF"), ..Described::default() };
     let mut reader = Reader::from_str(text);
     let mut order: Option<Order> = None;
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Described {
                 let attributes = attributes(&tag);
                 match (tag.local_name().as_ref(), &order) {
                     (b"AcquisitionDate", None) => in_acquisition_date = true,
-                    (b"Pixels", None) => order = pixels(&attributes, &mut described),
+                    (b"Pixels", None) => order = pixels(&attributes, pages, &mut described),
                     (b"Plane", Some(order)) => plane(&attributes, order, &mut described),
                     (b"TiffData", Some(order)) => tiff_data(&attributes, order, &mut described),
                     (b"UUID", Some(_)) if attributes.contains_key("FileName") => {
@@ -84,7 +84,7 @@ fn attributes(tag: &BytesStart<'_>) -> Attributes {
 }
 
 /// The `Pixels` element: sizes and calibration.
-fn pixels(attributes: &Attributes, described: &mut Described) -> Option<Order> {
+fn pixels(attributes: &Attributes, pages: usize, described: &mut Described) -> Option<Order> {
     let length = |axis: &str| {
         let unit = attributes.get(&format!("PhysicalSize{axis}Unit")).map_or("µm", String::as_str);
         Some(number(attributes, &format!("PhysicalSize{axis}"))? * nm_per(unit)?)
@@ -105,7 +105,7 @@ fn pixels(attributes: &Attributes, described: &mut Described) -> Option<Order> {
     let axes: Vec<(char, usize)> =
         order.chars().filter(|axis| "ZCT".contains(*axis)).map(|axis| (axis, size(axis))).collect();
     let frames = axes.iter().try_fold(1_usize, |product, (_, n)| product.checked_mul(*n));
-    let frames = frames.filter(|n| *n <= MOST_PLANES)?;
+    let frames = frames?;
     described.frames = Some(frames);
     if size('T') == frames {
         described.frame_interval_s = step.filter(|s| *s > 0.0);
@@ -117,7 +117,7 @@ fn pixels(attributes: &Attributes, described: &mut Described) -> Option<Order> {
             size('T')
         ));
     }
-    Some(Order { axes })
+    Some(Order { axes, pages })
 }
 
 /// A `Plane` element: its time.
@@ -138,7 +138,7 @@ fn tiff_data(attributes: &Attributes, order: &Order, described: &mut Described) 
     let Some(page) = attributes.get("IFD").and_then(|n| n.parse::<usize>().ok()) else { return };
     let count = attributes.get("PlaneCount").and_then(|n| n.parse().ok()).unwrap_or(1_usize);
     let Some(first) = order.frame(attributes, "First") else { return };
-    let last = first.saturating_add(count).min(order.frames());
+    let last = first.saturating_add(count).min(order.frames()).min(order.pages);
     for frame in first..last {
         while described.pages.len() <= frame {
             described.pages.push(described.pages.len());
@@ -154,7 +154,8 @@ impl Order {
         self.axes.iter().map(|(_, n)| n).product()
     }
 
-    /// The frame of the plane at `TheZ`, `TheC`, `TheT` (or `FirstZ`, …); `None` outside.
+    /// The frame of the plane at `TheZ`, `TheC`, `TheT` (or `FirstZ`, …); `None` outside the
+    /// sizes or the file.
     fn frame(&self, attributes: &Attributes, prefix: &str) -> Option<usize> {
         let mut frame = 0;
         let mut stride = 1;
@@ -167,7 +168,7 @@ impl Order {
             frame += place * stride;
             stride *= size;
         }
-        Some(frame)
+        (frame < self.pages).then_some(frame)
     }
 }
 
@@ -197,6 +198,7 @@ mod tests {
             <Plane TheT="0" TheZ="0" TheC="0" DeltaT="1.5"/>
             <Plane TheT="2" DeltaT="1560" DeltaTUnit="ms"/>
             </Pixels></Image><Image><Pixels SizeT="9"/></Image></OME>"#,
+            3,
         );
         assert_eq!(described.frames, Some(3));
         assert_eq!(described.pixel_size_nm, Some((0.5, 2.0)));
@@ -211,9 +213,11 @@ mod tests {
         for text in [
             "<OME",
             "<OME><Pixels SizeT='99999999999' SizeZ='99999999999'/>",
+            "<OME><Pixels SizeT='60000000'><Plane TheT='50000000' DeltaT='1'/><TiffData IFD='0' PlaneCount='60000000'/>",
             "<OME><Pixels SizeT='3'><Plane TheT='99999999999' DeltaT='1'/><TiffData IFD='18446744073709551615' PlaneCount='18446744073709551615'/>",
         ] {
-            assert!(parse(text).times_s.is_empty(), "{text}");
+            let described = parse(text, 2);
+            assert!(described.times_s.is_empty() && described.pages.len() <= 2, "{text}");
         }
     }
 }

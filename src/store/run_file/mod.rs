@@ -13,6 +13,8 @@ mod layout;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hdf5::file::LibraryVersion;
+
 use attributes::{set_number, set_text};
 use layout::Datasets;
 
@@ -77,7 +79,9 @@ impl RunFile {
 
 fn create(path: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File, Datasets)> {
     let file = hdf5::File::with_options()
-        .with_fapl(|access| access.libver_latest())
+        // Following a growing file needs the format of HDF5 1.10; a newer one would shut out
+        // readers that are not quite new.
+        .with_fapl(|access| access.libver_bounds(LibraryVersion::V110, LibraryVersion::V110))
         .with_fcpl(|creation| creation.obj_track_times(false))
         .create(path)?;
     let datasets = layout::create(&file, path, plan)?;
