@@ -38,7 +38,7 @@ fn every_file() {
         println!("refused: {line}");
     }
     assert!(wrong.is_empty(), "read otherwise than an independent reader:\n{}", wrong.join("\n"));
-    assert!(equal >= 70, "only {equal} files are equal");
+    assert!(equal >= 67, "only {equal} files are equal");
 }
 
 enum Difference {
