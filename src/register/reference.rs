@@ -13,6 +13,9 @@ const FULL_PIXELS: usize = 4 << 20;
 /// Above this many pixels, weights for a single phase keep the memory in bounds.
 const PHASES_PIXELS: usize = 3 << 19;
 
+/// From so many frames on a template is worth weights for several sub-pixel phases.
+const LASTING_FRAMES: f64 = 32.0;
+
 /// One version of the template, ready for comparison.
 pub struct Reference {
     /// Counts up with each new version of the template.
@@ -72,7 +75,7 @@ impl Reference {
             .collect();
         let template =
             Template { width, height, counts: &accumulator.mean, usable: &usable, frames };
-        let full = Level::build(&template, noise, full_shape(width * height));
+        let full = Level::build(&template, noise, full_shape(width * height, frames));
 
         let (small_width, small_height) = (width / factor, height / factor);
         let mut small = vec![0.0; small_width * small_height];
@@ -105,9 +108,13 @@ impl Reference {
     }
 }
 
-fn full_shape(pixels: usize) -> LevelShape {
-    let (phases, order): (&'static [f64], usize) =
-        if pixels <= PHASES_PIXELS { (&[-0.25, 0.25], 3) } else { (&[0.0], 5) };
+fn full_shape(pixels: usize, frames: f64) -> LevelShape {
+    // While the template is young its own noise decides, and it will soon be replaced.
+    let lasting = frames >= LASTING_FRAMES && pixels <= PHASES_PIXELS;
+    let (phases, order): (&'static [f64], usize) = match lasting {
+        true => (&[-0.25, 0.25], 3),
+        false => (&[0.0], 4),
+    };
     LevelShape { tile: 32, phases, order, structure: false, pixels_at_most: FULL_PIXELS }
 }
 

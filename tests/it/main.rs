@@ -10,6 +10,7 @@ mod numbered_folders_are_recordings;
 mod one_thread_and_many_give_the_same_bits;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
+mod the_example_configurations_are_right;
 mod the_run_file_is_what_the_layout_says;
 mod tiff_writer;
 mod wrong_usage_is_told_with_the_place_and_the_nearest_name;

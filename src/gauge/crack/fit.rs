@@ -10,7 +10,7 @@ use crate::gauge::smooth::smooth_columns;
 
 /// Background on each side beyond the opening and the point spread, px.
 const FLANK: f32 = 9.0;
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
 /// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
 /// more than white noise of the same variance would.
 const TEXTURE_LENGTH: f64 = 4.0;
@@ -67,10 +67,12 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let mut guess = start.clone();
     let (mut depth, mut psf) = (known.depth, known.psf_px);
     let mut stations = vec![Station::default(); count];
+    let mut shapes = Vec::new();
     let smooth = crack.config.smooth_stations;
     for round in 0..ROUNDS {
         for (line, station) in stations.iter_mut().enumerate() {
-            *station = windows.station(crack, line, guess[line], depth, psf / cosine[line]);
+            let wide = psf / cosine[line];
+            *station = windows.station(crack, line, guess[line], depth, wide, &mut shapes);
         }
         if round + 1 == ROUNDS {
             break;
@@ -152,15 +154,17 @@ impl Windows {
         (centre, opening): (f32, f32),
         depth: f32,
         psf: f32,
+        shapes: &mut Vec<Shape>,
     ) -> Station {
         let range = self.at[line]..self.at[line] + self.width[line];
         let (signal, weight) = (&self.signal[range.clone()], &self.weight[range]);
         let middle = centre - self.start[line] as f32;
-        let shape = |k: usize| {
+        shapes.clear();
+        shapes.extend((0..signal.len()).map(|k| {
             let d = k as f32 - middle;
-            let (left, left_density) = crack.step.at((d + opening / 2.0) / psf);
-            let (right, right_density) = crack.step.at((d - opening / 2.0) / psf);
             let (tl, tr) = ((d + opening / 2.0) / psf, (d - opening / 2.0) / psf);
+            let (left, left_density) = crack.step.at(tl);
+            let (right, right_density) = crack.step.at(tr);
             Shape {
                 open: left - right,
                 by_centre: -(left_density - right_density) / psf,
@@ -168,11 +172,11 @@ impl Windows {
                 by_psf: -(tl * left_density - tr * right_density) / psf,
                 along: d,
             }
-        };
-        let Some(background) = background(signal, weight, &shape, depth) else {
-            return Station::default();
-        };
-        sums(signal, weight, &shape, depth, background)
+        }));
+        match background(signal, weight, shapes, depth) {
+            Some(background) => sums(signal, weight, shapes, depth, background),
+            None => Station::default(),
+        }
     }
 }
 
@@ -187,15 +191,9 @@ struct Shape {
 }
 
 /// Level and slope of the background under the present shape (linear least squares).
-fn background(
-    signal: &[f32],
-    weight: &[f32],
-    shape: &impl Fn(usize) -> Shape,
-    depth: f32,
-) -> Option<(f64, f64)> {
+fn background(signal: &[f32], weight: &[f32], shapes: &[Shape], depth: f32) -> Option<(f64, f64)> {
     let (mut aa, mut ab, mut bb, mut ya, mut yb) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for (k, (value, weight)) in signal.iter().zip(weight).enumerate() {
-        let shape = shape(k);
+    for ((value, weight), shape) in signal.iter().zip(weight).zip(shapes) {
         let through = f64::from(1.0 - depth * shape.open);
         let (a, b) = (through, through * f64::from(shape.along));
         let (w, v) = (f64::from(*weight), f64::from(*value));
@@ -217,7 +215,7 @@ fn background(
 fn sums(
     signal: &[f32],
     weight: &[f32],
-    shape: &impl Fn(usize) -> Shape,
+    shapes: &[Shape],
     depth: f32,
     (level, slope): (f64, f64),
 ) -> Station {
@@ -225,12 +223,11 @@ fn sums(
     let mut normal = [[0.0f64; 6]; 6];
     let mut score = [0.0f64; 6];
     let (mut chi2, mut pixels) = (0.0, 0);
-    for (k, (value, weight)) in signal.iter().zip(weight).enumerate() {
+    for ((value, weight), shape) in signal.iter().zip(weight).zip(shapes) {
         let w = f64::from(*weight);
         if w == 0.0 {
             continue;
         }
-        let shape = shape(k);
         let ground = level + slope * f64::from(shape.along);
         let through = f64::from(1.0 - depth * shape.open);
         let residual = f64::from(*value) - ground * through;
