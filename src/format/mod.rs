@@ -5,15 +5,17 @@
 
 mod bytes;
 mod contiguous;
+mod cursor;
 mod dm;
+mod emi;
 mod folder;
 mod gatan_tree;
-mod hdf5_frames;
 mod luminance;
 mod mrc;
 mod npy;
 mod png_image;
 mod refused;
+mod run_file;
 mod ser;
 mod tiff;
 mod units;
@@ -117,7 +119,7 @@ const PROBES: &[Probe] = &[
     Probe { name: "Gatan In-Situ tree", matches: gatan_tree::matches, open: gatan_tree::open },
     Probe { name: "DM3 and DM4", matches: dm::matches, open: dm::open },
     Probe { name: "SER with EMI", matches: ser::matches, open: ser::open },
-    Probe { name: "HDF5", matches: hdf5_frames::matches, open: hdf5_frames::open },
+    Probe { name: "HDF5", matches: run_file::matches, open: run_file::open },
     Probe { name: "video", matches: video::matches, open: video::open },
     Probe { name: "folder of numbered TIFF or PNG images", matches: |path, _| path.is_dir(), open: |path| boxed(folder::Folder::open(path)) },
     Probe { name: "TIFF", matches: |_, head| tiff::has_magic(head), open: |path| boxed(tiff::Tiff::open(path)) },

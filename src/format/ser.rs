@@ -1,218 +1,321 @@
-//! SER series of FEI's TIA, with the EMI file beside them. Layout as described by C. Boothroyd,
-//! *TIA (Emispec) file format*, <https://personal.ntu.edu.sg/cbb/info/TIAformat>.
+//! TIA (FEI) series, `name_1.ser`, alone or through the `name.emi` beside them.
+//!
+//! A header counts the elements that were planned and those that were written; an array gives
+//! the byte of each element and of its tag (a UTC time in whole seconds). Each image repeats its
+//! calibration, type and size in 50 bytes before its pixels. All is little endian, and rows are
+//! stored from the bottom of the image upwards: they are turned round here, since y runs down.
+//!
+//! Source: the layout published by Chris Boothroyd (`The FEI .ser file format`), checked against
+//! files. Versions 0x210 (32-bit offsets) and 0x220 (64-bit offsets).
 
 use std::path::{Path, PathBuf};
 
-use super::bytes::{Endian, FileBytes};
-use super::{FormatError, Recording, RecordingInfo};
+use memmap2::Mmap;
+
+use super::cursor::{Cursor, Order, map};
+use super::{FormatError, Recording, RecordingInfo, emi};
 use crate::frame::PixelType;
 
-const LITTLE: Endian = Endian::Little;
-const TWO_DIMENSIONS: u32 = 0x4122;
-/// Calibration, type and size before the pixels of each image.
-const ELEMENT_HEADER: u64 = 50;
+const MAGIC: [u8; 4] = [0x49, 0x49, 0x97, 0x01];
+const IMAGES: u32 = 0x4122;
+const SPECTRA: u32 = 0x4120;
+/// Tags with a time, and with a time and a position of the beam.
+const TIME_TAG: u16 = 0x4152;
+const POSITION_TAG: u16 = 0x4142;
+/// Metres per pixel above which a calibration is not a length on the specimen: diffraction
+/// patterns are stored in 1/m (some 1e7), and no such image has pixels of a centimetre.
+const LARGEST_PIXEL_M: f64 = 1e-2;
 
+/// True for a SER file, and for an EMI file by its name.
 pub(super) fn matches(path: &Path, head: &[u8]) -> bool {
-    head.starts_with(&[0x49, 0x49, 0x97, 0x01]) || is_emi(path)
+    head.starts_with(&MAGIC) || emi::matches(path)
 }
 
-fn is_emi(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("emi"))
-}
-
+/// Opens a SER file, or the first image series of an EMI file.
+///
+/// # Errors
+/// [`FormatError`] when the header is broken or the elements are not images.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
-    if !is_emi(path) {
-        return Ok(Box::new(Ser::open(path)?));
+    if emi::matches(path) {
+        return emi::open(path);
     }
-    let series = series_beside(path);
-    let opened = series.iter().map(|path| Ser::open(path)).collect::<Vec<_>>();
-    let count = series.len();
-    let mut first_error = None;
-    for ser in opened {
-        match ser {
-            Ok(mut ser) => {
-                if count > 1 {
-                    ser.info.notes.push(format!("{count} series lie beside this EMI file"));
-                }
-                return Ok(Box::new(ser));
-            }
-            Err(error) => first_error = first_error.or(Some(error)),
-        }
-    }
-    Err(first_error.unwrap_or_else(|| FormatError::Unsupported {
-        path: path.to_owned(),
-        what: "the pixels lie in SER files named like this one with _1.ser; none is here"
-            .to_owned(),
-    }))
+    Ok(Box::new(SerFile::open(path)?))
 }
 
-/// `name_1.ser`, `name_2.ser`, … beside `name.emi`.
-fn series_beside(emi: &Path) -> Vec<PathBuf> {
-    let stem = emi.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    (1..100)
-        .map(|k| emi.with_file_name(format!("{stem}_{k}.ser")))
-        .take_while(|path| path.exists())
-        .collect()
-}
-
-struct Ser {
-    file: FileBytes,
-    info: RecordingInfo,
-    /// Where each image's element begins.
+/// An opened SER file.
+pub(super) struct SerFile {
+    path: PathBuf,
+    bytes: Mmap,
+    pub(super) info: RecordingInfo,
+    /// Byte of each written element.
     offsets: Vec<u64>,
+    /// Seconds since the first frame; empty where the tags cannot tell frames apart.
     times_s: Vec<f64>,
 }
 
-/// What stands before an image's pixels.
-struct Element {
-    width: usize,
-    height: usize,
-    pixel_type: PixelType,
-    scale_m: (f64, f64),
-}
-
-impl Ser {
-    fn open(path: &Path) -> Result<Ser, FormatError> {
-        let file = FileBytes::open(path)?;
-        if file.u16(0, LITTLE, "the byte order")? != 0x4949
-            || file.u16(2, LITTLE, "the mark")? != 0x0197
-        {
-            return Err(file.malformed(0, "no SER file"));
-        }
-        let version = file.u16(4, LITTLE, "the version")?;
-        let word = if version >= 0x0220 { 8 } else { 4 };
-        if file.u32(6, LITTLE, "the kind of data")? != TWO_DIMENSIONS {
-            return Err(file.unsupported("holds spectra, and no images"));
-        }
-        let tag_kind = file.u32(10, LITTLE, "the kind of tags")?;
-        let total = u64::from(file.u32(14, LITTLE, "the number of images")?);
-        let valid = u64::from(file.u32(18, LITTLE, "the number of valid images")?);
-        let number = |at: u64, what: &str| {
-            if word == 8 {
-                file.u64(at, LITTLE, what)
-            } else {
-                file.u32(at, LITTLE, what).map(u64::from)
-            }
+impl SerFile {
+    /// Maps the file and reads its header, offsets and tags.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub(super) fn open(path: &Path) -> Result<Self, FormatError> {
+        let bytes = map(path)?;
+        let header = Header::read(path, &bytes)?;
+        let (offsets, tags) = header.offsets(path, &bytes)?;
+        let Some(first) = offsets.first() else {
+            return Err(FormatError::Unsupported {
+                path: path.to_owned(),
+                what: "the series was planned, but no image of it was written".to_owned(),
+            });
         };
-        let table = number(22, "the place of the offsets")?;
-        let count = valid.min(total);
-        if count == 0 {
-            return Err(file.unsupported("the series holds no image"));
-        }
-        // The table itself bounds how many images there can be.
-        file.slice(table, total.saturating_mul(2 * word), "the table of offsets")?;
-        let offsets: Vec<u64> = (0..count)
-            .map(|k| number(table + k * word, "the table of offsets"))
-            .collect::<Result<_, _>>()?;
-        let stamps: Vec<Option<f64>> = (0..count)
-            .map(|k| {
-                time_tag(&file, number(table + (total + k) * word, "the tags").ok()?, tag_kind)
-            })
-            .collect();
-        let first = element(&file, offsets[0])?;
-        let start = stamps[0];
-        let times_s: Vec<f64> = stamps.iter().map_while(|stamp| Some((*stamp)? - start?)).collect();
-        // Whole seconds are all that the tags tell; equal ones tell nothing.
-        let tells = times_s.len() == offsets.len() && times_s.windows(2).all(|t| t[1] > t[0]);
-        let nm = |m: f64| (1e-14..1e-3).contains(&m.abs()).then_some(m.abs() * 1e9);
-        let info = RecordingInfo {
-            format: "TIA series (SER)".to_owned(),
+        let first = Element::read(path, &bytes, *first)?;
+        let mut info = RecordingInfo {
+            format: "TIA series".to_owned(),
             width: first.width,
             height: first.height,
             frames: offsets.len(),
             pixel_type: first.pixel_type,
-            pixel_size_nm: nm(first.scale_m.0).zip(nm(first.scale_m.1)),
+            pixel_size_nm: first.pixel_size_nm(),
             frame_interval_s: None,
-            start_unix_time_s: start,
-            notes: if valid < total {
-                vec![format!("{valid} of {total} images were written")]
-            } else {
-                Vec::new()
-            },
+            start_unix_time_s: None,
+            notes: Vec::new(),
         };
-        Ok(Ser { file, info, offsets, times_s: if tells { times_s } else { Vec::new() } })
+        if info.pixel_size_nm.is_none() {
+            let (x, y) = first.pixel_m;
+            info.notes.push(format!(
+                "calibrated as {x:e} by {y:e} a pixel, which is not a length in metres \
+                 (diffraction?); no pixel size"
+            ));
+        }
+        if header.planned > header.written {
+            let (planned, written) = (header.planned, header.written);
+            info.notes.push(format!("{planned} images were planned and {written} were written"));
+        }
+        let times_s = read_times(path, &bytes, &tags, &mut info);
+        Ok(SerFile { path: path.to_owned(), bytes, info, offsets, times_s })
     }
 }
 
-/// Unix time of a tag, in whole seconds.
-fn time_tag(file: &FileBytes, at: u64, kind: u32) -> Option<f64> {
-    if !matches!(kind, 0x4152 | 0x4142) {
-        return None;
-    }
-    let time = file.u32(at.checked_add(4)?, LITTLE, "a time").ok()?;
-    // Between 1990 and 2100: anything else is no date.
-    (631_152_000..4_102_444_800).contains(&time).then_some(f64::from(time))
-}
-
-fn element(file: &FileBytes, at: u64) -> Result<Element, FormatError> {
-    file.slice(at, ELEMENT_HEADER, "an image's header")?;
-    let kind = file.u16(at + 40, LITTLE, "the pixels' type")?;
-    let pixel_type = match kind {
-        1 => PixelType::U8,
-        2 => PixelType::U16,
-        3 => PixelType::U32,
-        4 => PixelType::I8,
-        5 => PixelType::I16,
-        6 => PixelType::I32,
-        7 => PixelType::F32,
-        8 => PixelType::F64,
-        9 | 10 => return Err(file.unsupported("holds complex pixels; save the modulus")),
-        other => return Err(file.malformed(at + 40, format!("pixels of the unknown type {other}"))),
-    };
-    let size = |at: u64| -> Result<usize, FormatError> {
-        let size = file.i32(at, LITTLE, "an image's size")?;
-        usize::try_from(size)
-            .ok()
-            .filter(|size| *size > 0)
-            .ok_or_else(|| file.malformed(at, format!("an image of {size} px; expected 1 or more")))
-    };
-    Ok(Element {
-        width: size(at + 42)?,
-        height: size(at + 46)?,
-        pixel_type,
-        scale_m: (
-            file.f64(at + 8, LITTLE, "the calibration")?,
-            file.f64(at + 28, LITTLE, "the calibration")?,
-        ),
-    })
-}
-
-impl Recording for Ser {
+impl Recording for SerFile {
     fn info(&self) -> &RecordingInfo {
         &self.info
     }
 
     fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
-        super::check_index(self.file.path(), index, self.offsets.len())?;
-        let at = self.offsets[index];
-        let found = element(&self.file, at)?;
-        let expected = &self.info;
-        if (found.width, found.height, found.pixel_type)
-            != (expected.width, expected.height, expected.pixel_type)
-        {
+        let Some(offset) = self.offsets.get(index) else {
+            return Err(FormatError::Unsupported {
+                path: self.path.clone(),
+                what: format!("has no frame {index}; it holds {}", self.offsets.len()),
+            });
+        };
+        let element = Element::read(&self.path, &self.bytes, *offset)?;
+        let shape = (element.width, element.height, element.pixel_type);
+        let expected = (self.info.width, self.info.height, self.info.pixel_type);
+        if shape != expected {
+            let describe = |(w, h, kind): (usize, usize, PixelType)| format!("{w}×{h} {kind}");
             return Err(FormatError::WrongShape {
-                path: self.file.path().to_owned(),
+                path: self.path.clone(),
                 index,
-                found: format!("{} x {} {}", found.width, found.height, found.pixel_type),
-                expected: format!(
-                    "{} x {} {}",
-                    expected.width, expected.height, expected.pixel_type
-                ),
+                found: describe(shape),
+                expected: describe(expected),
             });
         }
-        let row = (found.width * found.pixel_type.size()) as u64;
-        let bytes = row.saturating_mul(found.height as u64);
-        let pixels = self.file.pixels(at + ELEMENT_HEADER, bytes, &format!("frame {index}"))?;
-        // TIA stores the lowest row first.
+        let pixels = element.pixels(&self.path, &self.bytes, index)?;
+        let size = element.pixel_type.size();
         scratch.clear();
-        for row in pixels.chunks_exact(row as usize).rev() {
+        scratch.reserve(pixels.len());
+        for row in pixels.chunks_exact(element.width * size).rev() {
             scratch.extend_from_slice(row);
         }
-        LITTLE.to_native(scratch, found.pixel_type.size());
+        if !Order::Little.is_native(size) {
+            scratch.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+        }
         Ok(scratch)
     }
 
     fn time_s(&self, index: usize) -> Option<f64> {
         self.times_s.get(index).copied()
     }
+}
+
+struct Header {
+    /// Bytes of one offset: 4 or 8.
+    offset_bytes: u64,
+    planned: u32,
+    written: u32,
+    offsets_at: u64,
+}
+
+impl Header {
+    fn read(path: &Path, bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut cursor = Cursor::new(path, bytes, 0);
+        if cursor.take(4, "the header")? != MAGIC {
+            return Err(cursor.malformed(0, "does not begin with a TIA series' mark 0x0197"));
+        }
+        let version = cursor.u16(Order::Little, "the header")?;
+        let offset_bytes = match version {
+            0x210 => 4,
+            0x220 => 8,
+            other => {
+                let what = format!("expected version 0x210 or 0x220, found {other:#x}");
+                return Err(cursor.malformed(4, what));
+            }
+        };
+        match cursor.u32(Order::Little, "the header")? {
+            IMAGES => {}
+            SPECTRA => {
+                return Err(FormatError::Unsupported {
+                    path: path.to_owned(),
+                    what: "a series of spectra, not of images; nothing to follow in it".to_owned(),
+                });
+            }
+            other => {
+                let what = format!("expected data of type 0x4122 (images), found {other:#x}");
+                return Err(cursor.malformed(6, what));
+            }
+        }
+        cursor.u32(Order::Little, "the header")?;
+        let planned = cursor.u32(Order::Little, "the header")?;
+        let written = cursor.u32(Order::Little, "the header")?;
+        if written > planned {
+            let what = format!("{written} images are said to be written of {planned} planned");
+            return Err(cursor.malformed(18, what));
+        }
+        let offsets_at = if offset_bytes == 8 {
+            cursor.u64(Order::Little, "the header")?
+        } else {
+            u64::from(cursor.u32(Order::Little, "the header")?)
+        };
+        Ok(Header { offset_bytes, planned, written, offsets_at })
+    }
+
+    /// The bytes of the written elements, and of their tags. Both arrays have room for all the
+    /// planned ones.
+    fn offsets(&self, path: &Path, bytes: &[u8]) -> Result<(Vec<u64>, Vec<u64>), FormatError> {
+        let mut cursor = Cursor::new(path, bytes, self.offsets_at);
+        let length = u64::from(self.planned) * self.offset_bytes;
+        let mut table = || {
+            let raw = cursor.take(length, "the table of the images' offsets")?;
+            let entries = raw.chunks_exact(self.offset_bytes as usize).map(|entry| {
+                entry.iter().rev().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte))
+            });
+            Ok::<Vec<u64>, FormatError>(entries.take(self.written as usize).collect())
+        };
+        Ok((table()?, table()?))
+    }
+}
+
+/// The header of one image.
+struct Element {
+    width: usize,
+    height: usize,
+    pixel_type: PixelType,
+    /// As stored: metres, or 1/m for diffraction.
+    pixel_m: (f64, f64),
+    pixels_at: u64,
+}
+
+impl Element {
+    fn read(path: &Path, bytes: &[u8], offset: u64) -> Result<Self, FormatError> {
+        let what = "an image's header";
+        let mut cursor = Cursor::new(path, bytes, offset);
+        let mut delta = || {
+            cursor.f64(Order::Little, what)?;
+            let delta = cursor.f64(Order::Little, what)?;
+            cursor.u32(Order::Little, what)?;
+            Ok::<f64, FormatError>(delta)
+        };
+        let pixel_m = (delta()?, delta()?);
+        let type_at = cursor.offset();
+        let pixel_type = match cursor.u16(Order::Little, what)? {
+            1 => PixelType::U8,
+            2 => PixelType::U16,
+            3 => PixelType::U32,
+            4 => PixelType::I8,
+            5 => PixelType::I16,
+            6 => PixelType::I32,
+            7 => PixelType::F32,
+            8 => PixelType::F64,
+            9 | 10 => {
+                return Err(FormatError::Unsupported {
+                    path: path.to_owned(),
+                    what: "pixels are complex numbers; export real grey values from TIA".to_owned(),
+                });
+            }
+            other => {
+                let what = format!("expected a pixel type of 1 to 8, found {other}");
+                return Err(cursor.malformed(type_at, what));
+            }
+        };
+        let mut side = || {
+            let at = cursor.offset();
+            let side = cursor.u32(Order::Little, what)?;
+            match usize::try_from(side) {
+                Ok(side) if side > 0 && side <= i32::MAX as usize => Ok(side),
+                _ => Err(cursor.malformed(at, format!("an image of {side} pixels on a side"))),
+            }
+        };
+        let (width, height) = (side()?, side()?);
+        Ok(Element { width, height, pixel_type, pixel_m, pixels_at: cursor.offset() })
+    }
+
+    fn pixel_size_nm(&self) -> Option<(f64, f64)> {
+        let nm = |metres: f64| (metres > 0.0 && metres < LARGEST_PIXEL_M).then_some(metres * 1e9);
+        nm(self.pixel_m.0).zip(nm(self.pixel_m.1))
+    }
+
+    fn pixels<'a>(
+        &self,
+        path: &'a Path,
+        bytes: &'a [u8],
+        index: usize,
+    ) -> Result<&'a [u8], FormatError> {
+        // Both sides fit in 31 bits, and a pixel has at most 8 bytes.
+        let length =
+            (self.width as u64 * self.height as u64).saturating_mul(self.pixel_type.size() as u64);
+        Cursor::new(path, bytes, self.pixels_at).take(length, &format!("image {index}"))
+    }
+}
+
+/// The frames' times from their tags, and from them the start and the step.
+///
+/// Tags count whole seconds. Where several frames share one, the frames' own times cannot be
+/// told, and only their mean step is given.
+fn read_times(path: &Path, bytes: &[u8], tags: &[u64], info: &mut RecordingInfo) -> Vec<f64> {
+    let mut scanned = false;
+    let seconds: Option<Vec<u32>> = tags
+        .iter()
+        .map(|offset| {
+            let mut cursor = Cursor::new(path, bytes, *offset);
+            let kind = cursor.u16(Order::Little, "a tag").ok()?;
+            scanned |= kind == POSITION_TAG;
+            cursor.u16(Order::Little, "a tag").ok()?;
+            let time = cursor.u32(Order::Little, "a tag").ok()?;
+            (matches!(kind, TIME_TAG | POSITION_TAG) && time > 0).then_some(time)
+        })
+        .collect();
+    if scanned {
+        let note = "the beam moved between images (a scan): they are not frames of one view";
+        info.notes.push(note.to_owned());
+    }
+    let Some((first, seconds)) = seconds.and_then(|all| Some((all.first().copied()?, all))) else {
+        info.notes.push("some images have no readable time; no frame times".to_owned());
+        return Vec::new();
+    };
+    info.start_unix_time_s = Some(f64::from(first));
+    if seconds.is_sorted_by(|a, b| a < b) {
+        return seconds.iter().map(|time| f64::from(time - first)).collect();
+    }
+    let span = seconds.last().map_or(0, |last| last.saturating_sub(first));
+    if seconds.is_sorted() && span > 0 {
+        let step = f64::from(span) / (seconds.len() - 1) as f64;
+        info.frame_interval_s = Some(step);
+        info.notes.push(format!(
+            "times have whole seconds, and frames share some: a mean step of {step:.3} s is assumed"
+        ));
+    } else {
+        let note = "the images' times (whole seconds) do not tell them apart; give a frame rate";
+        info.notes.push(note.to_owned());
+    }
+    Vec::new()
 }

@@ -1,140 +1,84 @@
-//! Videos through an installed ffmpeg: frames come as grey values from one child process, in
-//! order.
+//! Movies (AVI, MP4, MOV, MKV, WebM, …) through the `ffprobe` and `ffmpeg` that are installed.
+//!
+//! `ffprobe` lists the packets, which gives the number of frames and their times; one `ffmpeg`
+//! then writes grey frames to a pipe. It is a stream: the next frame is cheap, an earlier one
+//! costs a new start. Grey movies and the luma of colour movies come as stored, to the bit;
+//! palettes and RGB are converted to grey by ffmpeg, and a note says so.
 
-use std::io::Read;
+mod decoder;
+mod probe;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
+use self::decoder::Decoder;
+use self::probe::Movie;
 use super::{Access, FormatError, Recording, RecordingInfo};
-use crate::frame::PixelType;
 
-const SUFFIXES: [&str; 9] = ["avi", "mp4", "mov", "mkv", "webm", "m4v", "wmv", "mpg", "mpeg"];
+/// Endings of the containers that microscopes and screen grabbers write.
+const EXTENSIONS: [&str; 13] =
+    ["avi", "mp4", "m4v", "mov", "mkv", "webm", "wmv", "mpg", "mpeg", "mts", "m2ts", "flv", "ogv"];
 
-pub(super) fn matches(path: &Path, _: &[u8]) -> bool {
-    let suffix = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    SUFFIXES.contains(&suffix.as_str())
+/// True for the marks of AVI, MP4/MOV and Matroska, and for the endings of other movies.
+pub(super) fn matches(path: &Path, head: &[u8]) -> bool {
+    let riff = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI ");
+    let iso = head.get(4..8) == Some(b"ftyp");
+    let matroska = head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]);
+    let ending = path
+        .extension()
+        .is_some_and(|found| EXTENSIONS.iter().any(|known| found.eq_ignore_ascii_case(known)));
+    riff || iso || matroska || ending
 }
 
+/// Opens the first video stream of a movie.
+///
+/// # Errors
+/// [`FormatError::Unsupported`] when ffmpeg is not installed or knows no video in the file;
+/// [`FormatError::Malformed`] when it refuses the file.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
-    Ok(Box::new(Video::open(path)?))
+    let movie = probe::movie(path)?;
+    let info = RecordingInfo {
+        format: format!("movie ({})", movie.codec),
+        width: movie.width,
+        height: movie.height,
+        frames: movie.frames,
+        pixel_type: movie.grey.pixel_type(),
+        pixel_size_nm: None,
+        frame_interval_s: movie.frame_interval_s,
+        start_unix_time_s: movie.start_unix_time_s,
+        notes: movie.notes.clone(),
+    };
+    Ok(Box::new(Video { path: path.to_owned(), info, movie, stream: Mutex::default() }))
 }
 
+/// An opened movie.
 struct Video {
     path: PathBuf,
     info: RecordingInfo,
-    times_s: Vec<f64>,
-    decoder: Mutex<Option<Decoder>>,
+    movie: Movie,
+    stream: Mutex<Stream>,
 }
 
-/// A running ffmpeg and the number of the frame that it gives next.
-struct Decoder {
-    child: Child,
-    output: ChildStdout,
-    next: usize,
-}
-
-impl Drop for Decoder {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The decoder that runs, and what is known of the movie's end.
+#[derive(Default)]
+struct Stream {
+    decoder: Option<Decoder>,
+    /// Frames that decode, once the end was met.
+    decodable: Option<usize>,
 }
 
 impl Video {
-    fn open(path: &Path) -> Result<Video, FormatError> {
-        let unsupported = |what: String| FormatError::Unsupported { path: path.to_owned(), what };
-        let probe = run(
-            Command::new("ffprobe")
-                .args(["-v", "error", "-select_streams", "v:0", "-show_packets"])
-                .args(["-show_entries", "stream=width,height,pix_fmt:packet=pts_time"])
-                .args(["-of", "json"])
-                .arg(path),
-            path,
-        )?;
-        let told: serde_json::Value = serde_json::from_slice(&probe)
-            .map_err(|error| unsupported(format!("ffprobe's answer cannot be read: {error}")))?;
-        let stream = &told["streams"][0];
-        let size = |key: &str| stream[key].as_u64().and_then(|n| usize::try_from(n).ok());
-        let (Some(width), Some(height)) = (size("width"), size("height")) else {
-            return Err(unsupported("ffmpeg finds no video in it".to_owned()));
-        };
-        let mut times_s: Vec<f64> = told["packets"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|packet| packet["pts_time"].as_str()?.parse().ok())
-            .collect();
-        times_s.sort_by(f64::total_cmp);
-        let frames = told["packets"].as_array().map_or(0, Vec::len);
-        if frames == 0 {
-            return Err(unsupported("the video has no frames".to_owned()));
+    fn cut_short(&self, index: usize, decodable: usize) -> FormatError {
+        let frame_bytes = self.movie.frame_bytes as u64;
+        FormatError::Truncated {
+            path: self.path.clone(),
+            what: format!(
+                "frame {index} of the decoded movie ({} frames announced, {decodable} decode)",
+                self.info.frames
+            ),
+            expected: (index as u64 + 1).saturating_mul(frame_bytes),
+            found: (decodable as u64).saturating_mul(frame_bytes),
         }
-        if times_s.len() != frames {
-            times_s.clear();
-        }
-        let format = stream["pix_fmt"].as_str().unwrap_or_default();
-        let deep = ["10", "12", "14", "16"].iter().any(|bits| format.contains(bits));
-        let pixel_type = if deep { PixelType::U16 } else { PixelType::U8 };
-        let colour = !format.starts_with("gray");
-        let step = times_s.last().zip(times_s.first()).filter(|_| frames > 1);
-        let info = RecordingInfo {
-            format: format!("video ({format})"),
-            width,
-            height,
-            frames,
-            pixel_type,
-            pixel_size_nm: None,
-            frame_interval_s: step.map(|(last, first)| (last - first) / (frames - 1) as f64),
-            start_unix_time_s: None,
-            notes: if colour { vec!["colours are read as grey values".to_owned()] } else { vec![] },
-        };
-        Ok(Video { path: path.to_owned(), info, times_s, decoder: Mutex::new(None) })
-    }
-
-    fn start(&self) -> Result<Decoder, FormatError> {
-        let format = if self.info.pixel_type == PixelType::U16 {
-            if cfg!(target_endian = "little") { "gray16le" } else { "gray16be" }
-        } else {
-            "gray"
-        };
-        let child = Command::new("ffmpeg")
-            .args(["-v", "error", "-nostdin", "-i"])
-            .arg(&self.path)
-            .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt"])
-            .args([format, "-"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut child = child.map_err(|error| missing(&self.path, "ffmpeg", error))?;
-        let Some(output) = child.stdout.take() else {
-            unreachable!("the child's output was asked to be piped");
-        };
-        Ok(Decoder { child, output, next: 0 })
-    }
-}
-
-fn run(command: &mut Command, path: &Path) -> Result<Vec<u8>, FormatError> {
-    let output = command.output().map_err(|error| missing(path, "ffprobe", error))?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let told = String::from_utf8_lossy(&output.stderr);
-    let told = told.lines().last().unwrap_or("no reason given").to_owned();
-    Err(FormatError::Unsupported {
-        path: path.to_owned(),
-        what: format!("ffprobe cannot read it: {told}"),
-    })
-}
-
-fn missing(path: &Path, program: &str, error: std::io::Error) -> FormatError {
-    FormatError::Unsupported {
-        path: path.to_owned(),
-        what: format!(
-            "videos are read through {program}, which cannot be started ({error}); install it with: \
-             apt-get install ffmpeg"
-        ),
     }
 }
 
@@ -144,37 +88,39 @@ impl Recording for Video {
     }
 
     fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
-        super::check_index(&self.path, index, self.info.frames)?;
-        let mut decoder = match self.decoder.lock() {
-            Ok(decoder) => decoder,
-            // A reader that failed left a decoder at an unknown place; it is started anew below.
-            Err(poisoned) => {
-                let mut decoder = poisoned.into_inner();
-                *decoder = None;
-                decoder
-            }
-        };
-        if decoder.as_ref().is_none_or(|running| running.next > index) {
-            *decoder = Some(self.start()?);
-        }
-        let Some(running) = decoder.as_mut() else {
-            unreachable!("a decoder was just started");
-        };
-        scratch.resize(self.info.width * self.info.height * self.info.pixel_type.size(), 0);
-        while running.next <= index {
-            running.output.read_exact(scratch).map_err(|_| FormatError::Truncated {
+        if index >= self.info.frames {
+            return Err(FormatError::Unsupported {
                 path: self.path.clone(),
-                what: format!("frame {index}"),
-                expected: (index as u64 + 1) * scratch.len() as u64,
-                found: running.next as u64 * scratch.len() as u64,
-            })?;
-            running.next += 1;
+                what: format!("has no frame {index}; it holds {}", self.info.frames),
+            });
+        }
+        // A decoder whose reader panicked is only a stream at an unknown place; see below.
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decodable) = stream.decodable.filter(|decodable| index >= *decodable) {
+            return Err(self.cut_short(index, decodable));
+        }
+        let running = stream.decoder.take().filter(|decoder| decoder.next_index() <= index);
+        let mut decoder = match running {
+            Some(decoder) => decoder,
+            None => Decoder::start(&self.path, &self.movie)?,
+        };
+        scratch.resize(self.movie.frame_bytes, 0);
+        while decoder.next_index() <= index {
+            if !decoder.read_next(scratch)? {
+                let decodable = decoder.next_index();
+                stream.decodable = Some(decodable);
+                return Err(self.cut_short(index, decodable));
+            }
+        }
+        stream.decoder = Some(decoder);
+        if !self.movie.grey.is_native() {
+            scratch.chunks_exact_mut(2).for_each(<[u8]>::reverse);
         }
         Ok(scratch)
     }
 
     fn time_s(&self, index: usize) -> Option<f64> {
-        self.times_s.get(index).copied()
+        self.movie.times_s.get(index).copied()
     }
 
     fn access(&self) -> Access {

@@ -2,17 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod a_gatan_in_situ_tree_is_one_recording;
 mod a_tiff_of_every_kind_gives_the_same_pixels;
+mod broken_gatan_and_tia_files_give_clear_errors;
 mod broken_recordings_give_clear_errors;
 mod every_vendor_file_reads_as_an_independent_reader_saw_it;
+mod frames_in_hdf5_are_read_one_at_a_time;
 mod gatan_and_tia_files_read_as_an_independent_reader_saw_them;
 mod numbered_folders_are_recordings;
 mod one_thread_and_many_give_the_same_bits;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
+mod synthetic_files;
 mod the_example_configurations_are_right;
 mod the_run_file_is_what_the_layout_says;
 mod tiff_writer;
+mod vendor_files;
+mod videos_are_read_through_ffmpeg;
 mod wrong_usage_is_told_with_the_place_and_the_nearest_name;
 
 use std::path::{Path, PathBuf};

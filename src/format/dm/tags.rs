@@ -1,244 +1,287 @@
-//! The tag tree of a DM file, flattened to paths such as `ImageList.1.ImageData.DataType`.
-//! Unnamed children are counted. Arrays are remembered by their place and not read.
+//! The tag tree of Gatan DM3 and DM4 files.
+//!
+//! The tree is big endian whatever the byte order of the values in it. A group counts its
+//! entries; an entry has a type byte (20 group, 21 value), a name (entries of a list have none
+//! and go by their place) and, in DM4, its length. A value is `%%%%`, a description of its type
+//! as a list of integers, and its bytes. DM4 differs in 64-bit counts. Arrays are not read: the
+//! tree keeps where they lie, so a recording of any size costs only its tags.
+//!
+//! Source: the layout published by Greg Jefferis and Chris Boothroyd, checked against files.
 
-use std::collections::HashMap;
+use std::path::Path;
 
 use crate::format::FormatError;
-use crate::format::bytes::{Endian, FileBytes};
+use crate::format::cursor::{Cursor, Order};
+
+/// Groups within groups; files of the vendor stay under 20.
+const MAX_DEPTH: usize = 64;
+/// Tags of one file; files of the vendor stay under 100 000.
+const MAX_TAGS: usize = 1_000_000;
+/// Integers that describe one value (a structure has two for each field).
+const MAX_DESCRIPTION: u64 = 4096;
+/// Characters of a text that is read.
+const MAX_TEXT: u64 = 4096;
+
+const GROUP: u8 = 20;
+const VALUE: u8 = 21;
+const STRUCTURE: u64 = 15;
+const STRING: u64 = 18;
+const ARRAY: u64 = 20;
 
 /// One value of the tree.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(super) enum Tag {
+    Group(Vec<(String, Tag)>),
     Number(f64),
-    Text(String),
-    Array { offset: u64, bytes: u64 },
+    Structure(Vec<f64>),
+    Array(Array),
 }
 
-/// All tags of a file.
-pub struct Tags {
-    pub version: u32,
-    pub endian: Endian,
-    values: HashMap<String, Value>,
-    children: HashMap<String, usize>,
+/// Where an array lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Array {
+    pub(super) offset: u64,
+    pub(super) count: u64,
+    /// Bytes of one element.
+    pub(super) element: u64,
+    /// True for 16-bit unsigned elements, which are also how text is kept.
+    pub(super) may_be_text: bool,
 }
 
-const DEPTH_MOST: usize = 40;
-const TAGS_MOST: usize = 1_000_000;
-/// Longer arrays of 16-bit numbers are data and no text.
-const TEXT_MOST: u64 = 4096;
+impl Tag {
+    /// The entry that the names lead to.
+    pub(super) fn at(&self, names: &[&str]) -> Option<&Tag> {
+        names.iter().try_fold(self, |tag, name| {
+            let Tag::Group(entries) = tag else { return None };
+            entries.iter().find(|(key, _)| key == name).map(|(_, tag)| tag)
+        })
+    }
 
-struct Reader<'a> {
-    file: &'a FileBytes,
-    at: u64,
+    /// The entries of a group, in the order of the file.
+    pub(super) fn entries(&self) -> &[(String, Tag)] {
+        match self {
+            Tag::Group(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// A number at the end of the path.
+    pub(super) fn number(&self, names: &[&str]) -> Option<f64> {
+        match self.at(names)? {
+            Tag::Number(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A whole number that is not negative, at the end of the path.
+    pub(super) fn index(&self, names: &[&str]) -> Option<u64> {
+        let value = self.number(names)?;
+        // 2^53: beyond it an f64 no longer counts one by one.
+        (value >= 0.0 && value.fract() == 0.0 && value <= 9.007_199_254_740_992e15)
+            .then_some(value as u64)
+    }
+}
+
+/// The header and the tree of a file.
+pub(super) struct TagFile {
+    /// 3 or 4.
+    pub(super) version: u32,
+    /// Of the values, and so of the pixels.
+    pub(super) order: Order,
+    pub(super) root: Tag,
+}
+
+impl TagFile {
+    /// The text that `tag` keeps in `bytes`, of which this is the tree.
+    pub(super) fn text(&self, bytes: &[u8], tag: &Tag) -> Option<String> {
+        let Tag::Array(array) = tag else { return None };
+        if !array.may_be_text || array.count > MAX_TEXT {
+            return None;
+        }
+        let start = usize::try_from(array.offset).ok()?;
+        let raw = bytes.get(start..start.checked_add(2 * array.count as usize)?)?;
+        let units = raw.chunks_exact(2).map(|pair| match (self.order, pair) {
+            (Order::Little, &[low, high]) | (Order::Big, &[high, low]) => {
+                u16::from_le_bytes([low, high])
+            }
+            _ => unreachable!("chunks_exact(2) gives pairs"),
+        });
+        let text: String = char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect();
+        Some(text.trim_matches(['\0', ' ', '\n', '\r']).to_owned())
+    }
+}
+
+/// Reads the whole tree of a mapped file.
+///
+/// # Errors
+/// [`FormatError`] with the offset where the tree stops making sense or the file ends.
+pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<TagFile, FormatError> {
+    let mut cursor = Cursor::new(path, bytes, 0);
+    let version = cursor.u32(Order::Big, "the version")?;
+    if version != 3 && version != 4 {
+        return Err(cursor.malformed(0, format!("expected version 3 or 4, found {version}")));
+    }
+    let wide = version == 4;
+    count(&mut cursor, wide, "the length of the tree")?;
+    let flag_at = cursor.offset();
+    let order = match cursor.u32(Order::Big, "the byte order")? {
+        0 => Order::Big,
+        1 => Order::Little,
+        other => {
+            let what = format!("expected a byte order of 0 or 1, found {other}");
+            return Err(cursor.malformed(flag_at, what));
+        }
+    };
+    let mut tree = Tree { cursor, wide, order, tags: 0 };
+    let root = tree.group(0)?;
+    Ok(TagFile { version, order, root })
+}
+
+fn count(cursor: &mut Cursor<'_>, wide: bool, what: &str) -> Result<u64, FormatError> {
+    if wide { cursor.u64(Order::Big, what) } else { cursor.u32(Order::Big, what).map(u64::from) }
+}
+
+struct Tree<'a> {
+    cursor: Cursor<'a>,
     wide: bool,
-    tags: Tags,
-    seen: usize,
+    order: Order,
+    tags: usize,
 }
 
-impl Tags {
-    /// Reads the tree.
-    ///
-    /// # Errors
-    /// [`FormatError`] with the offset at which it makes no sense. What comes after the image
-    /// data may be missing: a file that was cut short in its data still opens.
-    pub fn read(file: &FileBytes) -> Result<Tags, FormatError> {
-        let version = file.u32(0, Endian::Big, "the version")?;
-        let wide = version == 4;
-        if !wide && version != 3 {
-            return Err(file.malformed(0, format!("DM version {version} is not known")));
+impl Tree<'_> {
+    fn group(&mut self, depth: usize) -> Result<Tag, FormatError> {
+        let start = self.cursor.offset();
+        if depth > MAX_DEPTH {
+            let what = format!("tags are nested deeper than {MAX_DEPTH}");
+            return Err(self.cursor.malformed(start, what));
         }
-        let order_at = if wide { 12 } else { 8 };
-        let little = file.u32(order_at, Endian::Big, "the byte order")? == 1;
-        let tags = Tags {
-            version,
-            endian: if little { Endian::Little } else { Endian::Big },
-            values: HashMap::new(),
-            children: HashMap::new(),
+        self.cursor.take(2, "a tag group")?;
+        let announced = count(&mut self.cursor, self.wide, "the length of a tag group")?;
+        // Each turn reads at least three bytes, so a false count ends with the file.
+        let mut entries = Vec::new();
+        for place in 0..announced {
+            entries.push(self.entry(place, depth)?);
+        }
+        Ok(Tag::Group(entries))
+    }
+
+    fn entry(&mut self, place: u64, depth: usize) -> Result<(String, Tag), FormatError> {
+        let start = self.cursor.offset();
+        self.tags += 1;
+        if self.tags > MAX_TAGS {
+            return Err(self.cursor.malformed(start, format!("more than {MAX_TAGS} tags")));
+        }
+        let kind = self.cursor.u8("a tag")?;
+        let length = self.cursor.u16(Order::Big, "a tag's name")?;
+        let name = self.cursor.take(u64::from(length), "a tag's name")?;
+        let name = match length {
+            0 => place.to_string(),
+            // Names are in the code page of the instrument; those read here are ASCII.
+            _ => String::from_utf8_lossy(name).into_owned(),
         };
-        let mut reader = Reader { file, at: order_at + 4, wide, tags, seen: 0 };
-        let read = reader.group("", 0);
-        let has_data = reader.tags.values.keys().any(|path| path.ends_with("ImageData.Data"));
-        match read {
-            Err(error) if !has_data => Err(error),
-            _ => Ok(reader.tags),
+        if self.wide {
+            self.cursor.u64(Order::Big, "a tag's length")?;
         }
-    }
-
-    /// The value at a path.
-    pub fn get(&self, path: &str) -> Option<&Value> {
-        self.values.get(path)
-    }
-
-    /// A number.
-    pub fn number(&self, path: &str) -> Option<f64> {
-        match self.get(path)? {
-            Value::Number(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// A text.
-    pub fn text(&self, path: &str) -> Option<String> {
-        match self.get(path)? {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        }
-    }
-
-    /// Unnamed children of a group.
-    pub fn children(&self, path: &str) -> usize {
-        self.children.get(path).copied().unwrap_or(0)
-    }
-}
-
-impl Reader<'_> {
-    /// A count or length: 4 bytes in DM3, 8 in DM4, always big-endian.
-    fn size(&mut self, what: &str) -> Result<u64, FormatError> {
-        let (value, bytes) = if self.wide {
-            (self.file.u64(self.at, Endian::Big, what)?, 8)
-        } else {
-            (u64::from(self.file.u32(self.at, Endian::Big, what)?), 4)
+        let tag = match kind {
+            GROUP => self.group(depth + 1)?,
+            VALUE => self.value()?,
+            other => {
+                let what = format!("expected a tag of type 20 or 21, found {other}");
+                return Err(self.cursor.malformed(start, what));
+            }
         };
-        self.at += bytes;
-        Ok(value)
+        Ok((name, tag))
     }
 
-    fn group(&mut self, path: &str, depth: usize) -> Result<(), FormatError> {
-        if depth > DEPTH_MOST {
-            return Err(self.file.malformed(self.at, "the tag groups are nested too deep"));
+    fn value(&mut self) -> Result<Tag, FormatError> {
+        let start = self.cursor.offset();
+        if self.cursor.take(4, "a value")? != b"%%%%" {
+            return Err(self.cursor.malformed(start, "a value does not begin with %%%%"));
         }
-        self.at += 2;
-        let count = self.size("the number of tags")?;
-        let mut unnamed = 0;
-        for _ in 0..count {
-            self.seen += 1;
-            if self.seen > TAGS_MOST {
-                return Err(self.file.malformed(self.at, "there are more than a million tags"));
-            }
-            let kind = self.file.u8(self.at, "a tag")?;
-            let length = u64::from(self.file.u16(self.at + 1, Endian::Big, "a tag's name")?);
-            let name = self.file.slice(self.at + 3, length, "a tag's name")?;
-            let name = encoding_rs::WINDOWS_1252.decode(name).0.into_owned();
-            self.at += 3 + length;
-            if self.wide {
-                self.size("a tag's length")?;
-            }
-            let name = if name.is_empty() {
-                unnamed += 1;
-                self.tags.children.insert(path.to_owned(), unnamed);
-                (unnamed - 1).to_string()
-            } else {
-                name
-            };
-            let path = if path.is_empty() { name } else { format!("{path}.{name}") };
-            match kind {
-                20 => self.group(&path, depth + 1)?,
-                21 => self.data(path)?,
-                0 => return Ok(()),
-                other => {
-                    let what = format!("a tag of the unknown kind {other}");
-                    return Err(self.file.malformed(self.at, what));
+        let length = count(&mut self.cursor, self.wide, "a value's description")?;
+        if length == 0 || length > MAX_DESCRIPTION {
+            let what = format!("a value is described by {length} numbers, which is not possible");
+            return Err(self.cursor.malformed(start, what));
+        }
+        let mut description = Vec::new();
+        for _ in 0..length {
+            description.push(count(&mut self.cursor, self.wide, "a value's description")?);
+        }
+        match description.as_slice() {
+            [STRUCTURE, fields @ ..] => self.structure(fields),
+            [STRING, characters] => self.array(2, *characters, false),
+            [ARRAY, STRUCTURE, fields @ .., elements] => {
+                let mut element = 0u64;
+                for kind in self.field_kinds(fields)? {
+                    element += self.size_of(kind)?;
                 }
+                self.array(element, *elements, false)
+            }
+            [ARRAY, kind, elements] => {
+                let element = self.size_of(*kind)?;
+                self.array(element, *elements, *kind == 4)
+            }
+            [kind] => self.number(*kind).map(Tag::Number),
+            other => {
+                let what = format!("a value of unknown description {other:?}");
+                Err(self.cursor.malformed(start, what))
             }
         }
-        Ok(())
     }
 
-    fn data(&mut self, path: String) -> Result<(), FormatError> {
-        let mark = self.file.slice(self.at, 4, "a tag's mark")?;
-        if mark != b"%%%%" {
-            return Err(self.file.malformed(self.at, "a tag's data does not begin with %%%%"));
-        }
-        self.at += 4;
-        let count = self.size("a tag's description")?;
-        if count == 0 || count > 1000 {
-            let what = format!("a tag's description of {count} words");
-            return Err(self.file.malformed(self.at, what));
-        }
-        let mut words = Vec::new();
-        for _ in 0..count {
-            words.push(self.size("a tag's description")?);
-        }
-        let start = self.at;
-        let is_pixels = path.ends_with("ImageData.Data");
-        let (length, value) = self.value(&words, is_pixels)?;
-        if let Some(value) = value {
-            self.tags.values.insert(path, value);
-        }
-        // The place counts even where the data itself is missing.
-        self.at = start
-            .checked_add(length)
-            .ok_or_else(|| self.file.malformed(start, "a tag longer than any file"))?;
-        Ok(())
-    }
-
-    /// Length of the data and what it says.
-    fn value(&self, words: &[u64], is_pixels: bool) -> Result<(u64, Option<Value>), FormatError> {
-        let broken = || self.file.malformed(self.at, "a tag's description makes no sense");
-        match words {
-            [kind] => {
-                let size = scalar_size(*kind).ok_or_else(broken)?;
-                Ok((size, self.scalar(*kind)?.map(Value::Number)))
+    /// `[name length, fields, (name length, type) …]` gives the types.
+    fn field_kinds(&self, fields: &[u64]) -> Result<Vec<u64>, FormatError> {
+        match fields {
+            [_, counted, pairs @ ..] if counted.checked_mul(2) == Some(pairs.len() as u64) => {
+                Ok(pairs.iter().skip(1).step_by(2).copied().collect())
             }
-            [18, length] => Ok((*length, None)),
-            [15, rest @ ..] => Ok((struct_size(rest).ok_or_else(broken)?, None)),
-            [20, 15, rest @ .., length] => {
-                let each = struct_size(rest).ok_or_else(broken)?;
-                let bytes = each.checked_mul(*length).ok_or_else(broken)?;
-                Ok((bytes, Some(Value::Array { offset: self.at, bytes })))
+            _ => {
+                let what = "a structure does not describe as many fields as it counts";
+                Err(self.cursor.malformed(self.cursor.offset(), what))
             }
-            [20, kind, length] => {
-                let each = scalar_size(*kind).ok_or_else(broken)?;
-                let bytes = each.checked_mul(*length).ok_or_else(broken)?;
-                // Sixteen bits are text everywhere but in an image.
-                let text = *kind == 4 && *length <= TEXT_MOST && !is_pixels;
-                let value = match text.then(|| self.text(*length)) {
-                    Some(text) => Value::Text(text?),
-                    None => Value::Array { offset: self.at, bytes },
-                };
-                Ok((bytes, Some(value)))
-            }
-            _ => Err(broken()),
         }
     }
 
-    fn scalar(&self, kind: u64) -> Result<Option<f64>, FormatError> {
-        let (file, at, order, what) = (self.file, self.at, self.tags.endian, "a tag's value");
-        Ok(Some(match kind {
-            2 => f64::from(file.i16(at, order, what)?),
-            3 => f64::from(file.i32(at, order, what)?),
-            4 => f64::from(file.u16(at, order, what)?),
-            5 => f64::from(file.u32(at, order, what)?),
-            6 => f64::from(file.f32(at, order, what)?),
-            7 => file.f64(at, order, what)?,
-            8..=10 => f64::from(file.u8(at, what)?),
-            11 => file.u64(at, order, what)? as i64 as f64,
-            12 => file.u64(at, order, what)? as f64,
-            _ => return Ok(None),
-        }))
+    fn structure(&mut self, fields: &[u64]) -> Result<Tag, FormatError> {
+        let kinds = self.field_kinds(fields)?;
+        let values = kinds.into_iter().map(|kind| self.number(kind)).collect::<Result<_, _>>()?;
+        Ok(Tag::Structure(values))
     }
 
-    fn text(&self, length: u64) -> Result<String, FormatError> {
-        let units: Result<Vec<u16>, FormatError> = (0..length)
-            .map(|k| self.file.u16(self.at + 2 * k, self.tags.endian, "a tag's text"))
-            .collect();
-        Ok(String::from_utf16_lossy(&units?))
+    fn array(&mut self, element: u64, count: u64, may_be_text: bool) -> Result<Tag, FormatError> {
+        let offset = self.cursor.offset();
+        self.cursor.take(element.saturating_mul(count), "an array of the tag tree")?;
+        Ok(Tag::Array(Array { offset, count, element, may_be_text }))
     }
-}
 
-fn scalar_size(kind: u64) -> Option<u64> {
-    match kind {
-        2 | 4 => Some(2),
-        3 | 5 | 6 => Some(4),
-        7 | 11 | 12 => Some(8),
-        8..=10 => Some(1),
-        _ => None,
+    fn number(&mut self, kind: u64) -> Result<f64, FormatError> {
+        let (order, what) = (self.order, "a number");
+        Ok(match kind {
+            2 => f64::from(self.cursor.u16(order, what)?.cast_signed()),
+            3 => f64::from(self.cursor.u32(order, what)?.cast_signed()),
+            4 => f64::from(self.cursor.u16(order, what)?),
+            5 => f64::from(self.cursor.u32(order, what)?),
+            6 => f64::from(self.cursor.f32(order, what)?),
+            7 => self.cursor.f64(order, what)?,
+            8 | 10 => f64::from(self.cursor.u8(what)?),
+            9 => f64::from(self.cursor.u8(what)?.cast_signed()),
+            11 => self.cursor.u64(order, what)?.cast_signed() as f64,
+            12 => self.cursor.u64(order, what)? as f64,
+            _ => return Err(self.unknown(kind)),
+        })
     }
-}
 
-/// Words after the 15: length of the name, number of fields, and for each field the length of its
-/// name and its kind.
-fn struct_size(words: &[u64]) -> Option<u64> {
-    let fields = words.get(2..)?;
-    fields.chunks(2).try_fold(0u64, |sum, field| sum.checked_add(scalar_size(*field.get(1)?)?))
+    fn size_of(&self, kind: u64) -> Result<u64, FormatError> {
+        match kind {
+            8..=10 => Ok(1),
+            2 | 4 => Ok(2),
+            3 | 5 | 6 => Ok(4),
+            7 | 11 | 12 => Ok(8),
+            _ => Err(self.unknown(kind)),
+        }
+    }
+
+    fn unknown(&self, kind: u64) -> FormatError {
+        self.cursor.malformed(self.cursor.offset(), format!("a value of unknown type {kind}"))
+    }
 }
