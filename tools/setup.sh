@@ -26,7 +26,7 @@ system_cmake=$(command -v cmake || true)
 if [ -n "$system_cmake" ] && fresh_enough "$("$system_cmake" --version | awk 'NR==1 {print $3}')"; then
     cmake=$system_cmake
 fi
-libclang=$(ls /usr/lib/llvm-*/lib/libclang.so* /usr/lib/*/libclang.so* /usr/lib/*/libclang-*.so* 2>/dev/null | head -1 || true)
+libclang=$(ls /usr/lib/llvm-*/lib/libclang.so* /usr/lib/*/libclang.so* /usr/lib/*/libclang-[0-9]*.so* 2>/dev/null | head -1 || true)
 
 if [ -z "${cmake:-}" ] || [ -z "$libclang" ]; then
     if ! have_pip; then

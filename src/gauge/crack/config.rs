@@ -53,7 +53,7 @@ fn default_max_width() -> f64 {
 }
 
 fn default_smooth() -> f64 {
-    3.0
+    4.5
 }
 
 impl CrackConfig {

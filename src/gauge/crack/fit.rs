@@ -10,9 +10,8 @@ use crate::gauge::smooth::smooth_columns;
 
 /// Background on each side beyond the opening and the point spread, px.
 const FLANK: f32 = 9.0;
-/// Newton rounds about what a search found, and about what is known from frames before.
-const ROUNDS_FIRST: usize = 4;
-const ROUNDS: usize = 2;
+/// Newton rounds; fewer leave depth and point spread behind the openings.
+const ROUNDS: usize = 4;
 /// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
 /// more than white noise of the same variance would.
 const TEXTURE_LENGTH: f64 = 4.0;
@@ -56,8 +55,7 @@ struct Station {
 }
 
 /// Fits all stations near what is known.
-pub fn fit(crack: &Crack, view: &View<'_>, known: &Known, first: bool) -> Profile {
-    let rounds = if first { ROUNDS_FIRST } else { ROUNDS };
+pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let count = crack.lines.count;
     let fraction = crack.lines.fraction(view) as f32;
     let start: Vec<(f32, f32)> =
@@ -72,12 +70,12 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known, first: bool) -> Profil
     let mut stations = vec![Station::default(); count];
     let mut shapes = Vec::new();
     let smooth = crack.config.smooth_stations;
-    for round in 0..rounds {
+    for round in 0..ROUNDS {
         for (line, station) in stations.iter_mut().enumerate() {
             let wide = psf / cosine[line];
             *station = windows.station(crack, line, guess[line], depth, wide, &mut shapes);
         }
-        if round + 1 == rounds {
+        if round + 1 == ROUNDS {
             break;
         }
         let moved = shared_change(&stations, &guess, &start, smooth);

@@ -117,8 +117,8 @@ impl Gauge for Crack {
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
         let found = (hints.search || hints.known.is_none()).then(|| path::search(self, view));
         let profile = match (&hints.known, &found) {
-            (Some(known), _) => fit(self, view, known, false),
-            (None, Some(found)) => fit(self, view, found, true),
+            (Some(known), _) => fit(self, view, known),
+            (None, Some(found)) => fit(self, view, found),
             (None, None) => unreachable!("without knowledge the path is searched for"),
         };
         let (x, y) = (view.drift().x_error, view.drift().y_error);

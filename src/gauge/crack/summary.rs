@@ -15,7 +15,7 @@ const TREND_FRAMES: usize = 32;
 /// Frames (about) over which path and expected opening are smoothed.
 const MEMORY: f32 = 16.0;
 /// Every so many frames the path is searched for again.
-const SEARCH_EVERY: u32 = 16;
+const SEARCH_EVERY: u32 = 8;
 /// An opening this many sigma above zero is open.
 const OPEN_SIGMA: f32 = 4.0;
 /// Stations over which openness is judged and the widest place is averaged.
