@@ -68,12 +68,13 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let mut guess = start.clone();
     let (mut depth, mut psf) = (known.depth, known.psf_px);
     let mut stations = vec![Station::default(); count];
-    let mut shapes = Vec::new();
+    let (mut shapes, mut columns) = (Vec::new(), Columns::default());
     let smooth = crack.config.smooth_stations;
     for round in 0..ROUNDS {
         for (line, station) in stations.iter_mut().enumerate() {
             let wide = psf / cosine[line];
-            *station = windows.station(crack, line, guess[line], depth, wide, &mut shapes);
+            let scratch = (&mut shapes, &mut columns);
+            *station = windows.station(crack, line, guess[line], depth, wide, scratch);
         }
         if round + 1 == ROUNDS {
             break;
@@ -155,7 +156,7 @@ impl Windows {
         (centre, opening): (f32, f32),
         depth: f32,
         psf: f32,
-        shapes: &mut Vec<Shape>,
+        (shapes, columns): (&mut Vec<Shape>, &mut Columns),
     ) -> Station {
         let range = self.at[line]..self.at[line] + self.width[line];
         let (signal, weight) = (&self.signal[range.clone()], &self.weight[range]);
@@ -175,7 +176,7 @@ impl Windows {
             }
         }));
         match background(signal, weight, shapes, depth) {
-            Some(background) => sums(signal, weight, shapes, depth, background),
+            Some(background) => sums(signal, weight, shapes, depth, background, columns),
             None => Station::default(),
         }
     }
@@ -219,42 +220,21 @@ fn sums(
     shapes: &[Shape],
     depth: f32,
     (level, slope): (f64, f64),
+    columns: &mut Columns,
 ) -> Station {
+    columns.fill(signal, weight, shapes, depth, (level as f32, slope as f32));
     // Rows and columns: level, slope, centre, opening, depth, point spread.
     let mut normal = [[0.0f64; 6]; 6];
     let mut score = [0.0f64; 6];
-    let (mut chi2, mut pixels) = (0.0, 0);
-    for ((value, weight), shape) in signal.iter().zip(weight).zip(shapes) {
-        let w = f64::from(*weight);
-        if w == 0.0 {
-            continue;
-        }
-        let ground = level + slope * f64::from(shape.along);
-        let through = f64::from(1.0 - depth * shape.open);
-        let residual = f64::from(*value) - ground * through;
-        let dip = -ground * f64::from(depth);
-        let slopes = [
-            through,
-            through * f64::from(shape.along),
-            dip * f64::from(shape.by_centre),
-            dip * f64::from(shape.by_opening),
-            -ground * f64::from(shape.open),
-            dip * f64::from(shape.by_psf),
-        ];
-        for (i, a) in slopes.iter().enumerate() {
-            score[i] += w * a * residual;
-            for (j, b) in slopes.iter().enumerate().skip(i) {
-                normal[i][j] += w * a * b;
-            }
-        }
-        chi2 += w * residual * residual;
-        pixels += 1;
-    }
     for i in 0..6 {
-        for j in 0..i {
-            normal[i][j] = normal[j][i];
+        score[i] = f64::from(dot(&columns.weighted[i], &columns.residual));
+        for j in 0..=i {
+            normal[i][j] = f64::from(dot(&columns.weighted[i], &columns.slopes[j]));
+            normal[j][i] = normal[i][j];
         }
     }
+    let chi2 = f64::from(dot(&columns.weighted_residual, &columns.residual));
+    let pixels = weight.iter().filter(|weight| **weight > 0.0).count() as u32;
     // Without the two of the background.
     for pivot in 0..2 {
         if !eliminate(&mut normal, &mut score, pivot) {
@@ -274,6 +254,74 @@ fn sums(
         station.shared_information = [normal[4][4], normal[4][5], normal[5][5]];
     }
     station
+}
+
+/// One station's derivatives, a list for each unknown, so that the sums over pixels run side by
+/// side. The lists are filled up with zeros to whole blocks.
+#[derive(Default)]
+struct Columns {
+    slopes: [Vec<f32>; 6],
+    weighted: [Vec<f32>; 6],
+    residual: Vec<f32>,
+    weighted_residual: Vec<f32>,
+}
+
+/// Partial sums that run side by side; always as many, so that every machine adds alike.
+const LANES: usize = 8;
+
+impl Columns {
+    fn fill(
+        &mut self,
+        signal: &[f32],
+        weight: &[f32],
+        shapes: &[Shape],
+        depth: f32,
+        (level, slope): (f32, f32),
+    ) {
+        let length = signal.len().next_multiple_of(LANES);
+        for list in self.slopes.iter_mut().chain(&mut self.weighted) {
+            list.clear();
+            list.resize(length, 0.0);
+        }
+        for list in [&mut self.residual, &mut self.weighted_residual] {
+            list.clear();
+            list.resize(length, 0.0);
+        }
+        for (k, ((value, weight), shape)) in signal.iter().zip(weight).zip(shapes).enumerate() {
+            let ground = level + slope * shape.along;
+            let through = 1.0 - depth * shape.open;
+            let residual = value - ground * through;
+            let dip = -ground * depth;
+            let slopes = [
+                through,
+                through * shape.along,
+                dip * shape.by_centre,
+                dip * shape.by_opening,
+                -ground * shape.open,
+                dip * shape.by_psf,
+            ];
+            for (unknown, slope) in slopes.into_iter().enumerate() {
+                self.slopes[unknown][k] = slope;
+                self.weighted[unknown][k] = weight * slope;
+            }
+            self.residual[k] = residual;
+            self.weighted_residual[k] = weight * residual;
+        }
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    let mut sum = 0.0;
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
 }
 
 /// Takes one unknown out of the normal equations; false when they say nothing of it.
