@@ -9,7 +9,9 @@ use crate::gauge::View;
 use crate::gauge::smooth::smooth_columns;
 
 /// Background on each side beyond the opening and the point spread, px.
-const FLANK: f32 = 9.0;
+const FLANK: f32 = 7.0;
+/// A round that moves no station further than this was the last but one, px.
+const SETTLED_PX: f32 = 0.1;
 /// Newton rounds; fewer leave depth and point spread behind the openings.
 const ROUNDS: usize = 4;
 /// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
@@ -70,21 +72,27 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let mut stations = vec![Station::default(); count];
     let (mut shapes, mut columns) = (Vec::new(), Columns::default());
     let smooth = crack.config.smooth_stations;
+    let mut settled = false;
     for round in 0..ROUNDS {
         for (line, station) in stations.iter_mut().enumerate() {
             let wide = psf / cosine[line];
             let scratch = (&mut shapes, &mut columns);
             *station = windows.station(crack, line, guess[line], depth, wide, scratch);
         }
-        if round + 1 == ROUNDS {
+        if settled || round + 1 == ROUNDS {
             break;
         }
+        let before = guess.clone();
         let moved = shared_change(&stations, &guess, &start, smooth);
         for ((guess, start), moved) in guess.iter_mut().zip(&start).zip(&moved) {
             let most = crack.config.max_width_px as f32;
             guess.0 = start.0 + moved[0].clamp(-4.0, 4.0);
             guess.1 = (start.1 + moved[1].clamp(-6.0, 6.0)).clamp(OPENING_LEAST, most);
         }
+        // Where nothing is open there is nothing to settle.
+        settled = guess.iter().zip(&before).filter(|(now, _)| now.1 > psf).all(|(now, before)| {
+            (now.0 - before.0).abs().max((now.1 - before.1).abs()) < SETTLED_PX
+        });
         (depth, psf) = refine_shared(crack, &stations, &guess, known, (depth, psf));
     }
     profile(&stations, &guess, &cosine, fraction, known, (depth, psf), crack)
