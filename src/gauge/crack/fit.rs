@@ -4,6 +4,7 @@
 //! eliminated (Schur complement), what is left is a 2 × 2 information on (centre, opening). As for
 //! the front, neighbouring stations share the change against what is known, and not the values.
 
+use super::columns::{Columns, Shape, UNKNOWNS, UNKNOWNS_OF_STATION, dot};
 use super::{Crack, Known};
 use crate::gauge::View;
 use crate::gauge::smooth::smooth_columns;
@@ -74,12 +75,15 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let smooth = crack.config.smooth_stations;
     let mut settled = false;
     for round in 0..ROUNDS {
+        let last = settled || round + 1 == ROUNDS;
+        // Depth and point spread change little from frame to frame: two steps of them are enough.
+        columns.unknowns = if round <= 1 || last { UNKNOWNS } else { UNKNOWNS_OF_STATION };
         for (line, station) in stations.iter_mut().enumerate() {
             let wide = psf / cosine[line];
             let scratch = (&mut shapes, &mut columns);
             *station = windows.station(crack, line, guess[line], depth, wide, scratch);
         }
-        if settled || round + 1 == ROUNDS {
+        if last {
             break;
         }
         let before = guess.clone();
@@ -93,7 +97,9 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
         settled = guess.iter().zip(&before).filter(|(now, _)| now.1 > psf).all(|(now, before)| {
             (now.0 - before.0).abs().max((now.1 - before.1).abs()) < SETTLED_PX
         });
-        (depth, psf) = refine_shared(crack, &stations, &guess, known, (depth, psf));
+        if round <= 1 {
+            (depth, psf) = refine_shared(crack, &stations, &guess, known, (depth, psf));
+        }
     }
     profile(&stations, &guess, &cosine, fraction, known, (depth, psf), crack)
 }
@@ -190,16 +196,6 @@ impl Windows {
     }
 }
 
-/// The opening's image at one pixel and its derivatives.
-struct Shape {
-    open: f32,
-    by_centre: f32,
-    by_opening: f32,
-    by_psf: f32,
-    /// Distance from the centre along the line.
-    along: f32,
-}
-
 /// Level and slope of the background under the present shape (linear least squares).
 fn background(signal: &[f32], weight: &[f32], shapes: &[Shape], depth: f32) -> Option<(f64, f64)> {
     let (mut aa, mut ab, mut bb, mut ya, mut yb) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -234,7 +230,7 @@ fn sums(
     // Rows and columns: level, slope, centre, opening, depth, point spread.
     let mut normal = [[0.0f64; 6]; 6];
     let mut score = [0.0f64; 6];
-    for i in 0..6 {
+    for i in 0..columns.unknowns {
         score[i] = f64::from(dot(&columns.weighted[i], &columns.residual));
         for j in 0..=i {
             normal[i][j] = f64::from(dot(&columns.weighted[i], &columns.slopes[j]));
@@ -257,79 +253,14 @@ fn sums(
         ..Station::default()
     };
     // What the station says of depth and point spread once its own opening is free.
-    if eliminate(&mut normal, &mut score, 2) && eliminate(&mut normal, &mut score, 3) {
+    if columns.unknowns == UNKNOWNS
+        && eliminate(&mut normal, &mut score, 2)
+        && eliminate(&mut normal, &mut score, 3)
+    {
         station.shared_score = [score[4], score[5]];
         station.shared_information = [normal[4][4], normal[4][5], normal[5][5]];
     }
     station
-}
-
-/// One station's derivatives, a list for each unknown, so that the sums over pixels run side by
-/// side. The lists are filled up with zeros to whole blocks.
-#[derive(Default)]
-struct Columns {
-    slopes: [Vec<f32>; 6],
-    weighted: [Vec<f32>; 6],
-    residual: Vec<f32>,
-    weighted_residual: Vec<f32>,
-}
-
-/// Partial sums that run side by side; always as many, so that every machine adds alike.
-const LANES: usize = 8;
-
-impl Columns {
-    fn fill(
-        &mut self,
-        signal: &[f32],
-        weight: &[f32],
-        shapes: &[Shape],
-        depth: f32,
-        (level, slope): (f32, f32),
-    ) {
-        let length = signal.len().next_multiple_of(LANES);
-        for list in self.slopes.iter_mut().chain(&mut self.weighted) {
-            list.clear();
-            list.resize(length, 0.0);
-        }
-        for list in [&mut self.residual, &mut self.weighted_residual] {
-            list.clear();
-            list.resize(length, 0.0);
-        }
-        for (k, ((value, weight), shape)) in signal.iter().zip(weight).zip(shapes).enumerate() {
-            let ground = level + slope * shape.along;
-            let through = 1.0 - depth * shape.open;
-            let residual = value - ground * through;
-            let dip = -ground * depth;
-            let slopes = [
-                through,
-                through * shape.along,
-                dip * shape.by_centre,
-                dip * shape.by_opening,
-                -ground * shape.open,
-                dip * shape.by_psf,
-            ];
-            for (unknown, slope) in slopes.into_iter().enumerate() {
-                self.slopes[unknown][k] = slope;
-                self.weighted[unknown][k] = weight * slope;
-            }
-            self.residual[k] = residual;
-            self.weighted_residual[k] = weight * residual;
-        }
-    }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    let mut sum = 0.0;
-    for lane in lanes {
-        sum += lane;
-    }
-    sum
 }
 
 /// Takes one unknown out of the normal equations; false when they say nothing of it.

@@ -5,6 +5,7 @@
 //! the depth D and the point spread belong to the crack as a whole. Where the crack is narrower
 //! than the point spread only the product w · D can be seen, and D comes from its wide part.
 
+mod columns;
 mod config;
 mod fit;
 mod path;

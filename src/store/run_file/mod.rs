@@ -9,6 +9,7 @@ mod attributes;
 mod codes;
 mod column;
 mod layout;
+mod texts;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -126,8 +127,8 @@ impl Sink for RunFile {
                 set_number(&frames, name, count)?;
             }
             let entry = file.group("entry")?;
-            let end = layout::iso_time(layout::now_unix_s());
-            let end_time = layout::text(&entry, "end_time", &end, "end of the run, UTC")?;
+            let end = texts::iso_time(texts::now_unix_s());
+            let end_time = texts::text(&entry, "end_time", &end, "end of the run, UTC")?;
             set_text(&end_time, "units", "ISO8601")?;
             file.close()
         };
