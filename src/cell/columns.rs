@@ -46,6 +46,8 @@ fn known(quantity: Quantity) -> &'static [&'static str] {
 /// `Current [uA]`.
 pub fn name_and_unit(header: &str) -> (String, Option<String>) {
     let header = header.trim().trim_matches('"');
+    // EC-Lab writes a mean as <Ewe/V>, or as <Ewe>/V.
+    let header = header.strip_prefix('<').and_then(|h| h.strip_suffix('>')).unwrap_or(header);
     let lower = header.to_lowercase();
     const WORDS: [(&str, &str); 8] = [
         ("_second", "s"),
