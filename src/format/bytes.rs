@@ -14,7 +14,7 @@ use memmap2::Mmap;
 use super::FormatError;
 
 /// How many bytes of frames are handed out before the map's resident pages are given back.
-const RESIDENT_BYTES: u64 = 256 << 20;
+const RESIDENT_BYTES: u64 = 64 << 20;
 
 /// The order of the bytes of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,6 +29,14 @@ impl Image {
         Image { width, height, samples: Samples::F32(vec![0.0; width * height]) }
     }
 
+    /// Memory of the samples.
+    pub fn bytes(&self) -> usize {
+        match &self.samples {
+            Samples::U16(all) => size_of_val(all.as_slice()),
+            Samples::F32(all) => size_of_val(all.as_slice()),
+        }
+    }
+
     /// Writes the samples `x .. x + out.len()` of row `y` to `out` as f32.
     ///
     /// # Panics

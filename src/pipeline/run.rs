@@ -45,6 +45,16 @@ pub enum PipelineError {
 /// Rows that wait for the storage thread, at most.
 const RESULTS_WAITING: usize = 256;
 
+/// Memory for frames in flight, beyond what the stations need to keep going.
+const POOL_BYTES: usize = 192 << 20;
+
+/// Buffers in the pool: what queue and stations can hold, less when frames are large, but always
+/// one for each observer, one for the tracker, two for the template and one to read ahead.
+fn buffers(queue_frames: usize, threads: usize, frame_bytes: usize) -> usize {
+    let wanted = queue_frames.max(1) + 2 * threads + 6;
+    wanted.min((POOL_BYTES / frame_bytes.max(1)).max(threads + 4))
+}
+
 /// Runs `source` through the pipeline into `sink`, on `threads` observers. Setting `stop` ends the
 /// run in an orderly way after the frames that were announced.
 ///
@@ -79,7 +89,7 @@ pub fn run(
     let (growth, growth_out) = bounded(4);
     let (results, results_out) = bounded(RESULTS_WAITING);
     let blank = blank_for(info.pixel_type, info.width, info.height);
-    let pool = Pool::new(config.queue_frames.max(1) + 2 * threads + 6, &blank);
+    let pool = Pool::new(buffers(config.queue_frames, threads, blank.bytes()), &blank);
     let intake = Intake {
         recording: &*setup.recording,
         pool,

@@ -4,6 +4,8 @@
 //! The taps are the least-squares approximation to the ideal response over the band in which an
 //! image carries information (T. W. Parks and C. S. Burrus, *Digital Filter Design*, ch. 3, 1987).
 
+use multiversion::multiversion;
+
 /// Half-width of the filters without smoothing, in pixels.
 pub const REACH: usize = 6;
 
@@ -69,21 +71,28 @@ fn design(order: usize, phase: f64) -> Vec<f64> {
     let band = 0.8 * std::f64::consts::PI;
     let reach = REACH as i64;
     let count = 2 * REACH + 1;
-    let mut matrix = vec![vec![0.0; count + 1]; count];
+    // Σ weight cos(ω lag): the matrix depends on the distance of two taps alone.
+    let mut by_distance = vec![0.0; count];
+    let mut right = vec![0.0; count];
     for k in 0..SAMPLES {
         let omega = band * (k as f64 + 0.5) / SAMPLES as f64;
         let weight = 1.0 / (omega * omega + 0.02) / (1.0 + omega.powi(2 * order as i32));
+        for (distance, sum) in by_distance.iter_mut().enumerate() {
+            *sum += weight * (omega * distance as f64).cos();
+        }
         // iⁿ turns the phase by a quarter for each order.
         let turn = order as f64 * std::f64::consts::FRAC_PI_2;
         let amplitude = omega.powi(order as i32);
-        for (row, o) in (-reach..=reach).enumerate() {
-            for (column, p) in (-reach..=reach).enumerate() {
-                matrix[row][column] += weight * (omega * (o - p) as f64).cos();
-            }
+        for (sum, o) in right.iter_mut().zip(-reach..=reach) {
             let angle = turn - omega * (phase + o as f64);
-            matrix[row][count] += weight * amplitude * angle.cos();
+            *sum += weight * amplitude * angle.cos();
         }
     }
+    let mut matrix: Vec<Vec<f64>> = (0..count)
+        .map(|row| {
+            (0..count).map(|column| by_distance[row.abs_diff(column)]).chain([right[row]]).collect()
+        })
+        .collect();
     // A trace of noise keeps the equations solvable and the taps small.
     let ridge = 1e-9 * matrix[0][0];
     for (k, row) in matrix.iter_mut().enumerate() {
@@ -115,32 +124,61 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
     out
 }
 
-#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn add_scaled(out: &mut [f32], input: &[f32], factor: f32) {
-    for (to, from) in out.iter_mut().zip(input) {
-        *to += factor * from;
-    }
-}
+/// Samples that are filtered together: their sums stay in registers while the taps go by.
+const BLOCK: usize = 64;
 
 /// Filters one row along x; pixels nearer than the radius to an end are 0.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn filter_row(kernel: &Kernel, input: &[f32], out: &mut [f32]) {
-    out.fill(0.0);
     let radius = kernel.radius();
     let width = input.len();
     if width <= 2 * radius {
+        out.fill(0.0);
         return;
     }
+    out[..radius].fill(0.0);
+    out[width - radius..].fill(0.0);
     let inner = &mut out[radius..width - radius];
-    for (o, tap) in kernel.taps.iter().enumerate() {
-        add_scaled(inner, &input[o..o + width - 2 * radius], *tap);
+    let blocks = inner.len() / BLOCK * BLOCK;
+    for (block, out) in inner.chunks_exact_mut(BLOCK).enumerate() {
+        let mut sums = [0.0f32; BLOCK];
+        for (o, tap) in kernel.taps.iter().enumerate() {
+            let from = &input[block * BLOCK + o..block * BLOCK + o + BLOCK];
+            for (sum, value) in sums.iter_mut().zip(from) {
+                *sum += tap * value;
+            }
+        }
+        out.copy_from_slice(&sums);
+    }
+    for (x, out) in inner.iter_mut().enumerate().skip(blocks) {
+        let mut sum = 0.0;
+        for (tap, value) in kernel.taps.iter().zip(&input[x..]) {
+            sum += tap * value;
+        }
+        *out = sum;
     }
 }
 
 /// Filters along y: `rows` are `2 · radius + 1` rows around the wanted one.
-pub fn filter_column<'a>(kernel: &Kernel, rows: impl Iterator<Item = &'a [f32]>, out: &mut [f32]) {
-    out.fill(0.0);
-    for (tap, row) in kernel.taps.iter().zip(rows) {
-        add_scaled(out, row, *tap);
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub fn filter_column(kernel: &Kernel, rows: &[&[f32]], out: &mut [f32]) {
+    let blocks = out.len() / BLOCK * BLOCK;
+    for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+        let mut sums = [0.0f32; BLOCK];
+        for (tap, row) in kernel.taps.iter().zip(rows) {
+            let from = &row[block * BLOCK..block * BLOCK + BLOCK];
+            for (sum, value) in sums.iter_mut().zip(from) {
+                *sum += tap * value;
+            }
+        }
+        out.copy_from_slice(&sums);
+    }
+    for (x, out) in out.iter_mut().enumerate().skip(blocks) {
+        let mut sum = 0.0;
+        for (tap, row) in kernel.taps.iter().zip(rows) {
+            sum += tap * row[x];
+        }
+        *out = sum;
     }
 }
 

@@ -7,6 +7,7 @@
 mod bin;
 mod coarse;
 mod compare;
+mod expand;
 mod kernel;
 mod level;
 mod observe;

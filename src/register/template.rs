@@ -18,7 +18,6 @@ pub struct Accumulator {
     /// Frames that cover each pixel, at most [`MEMORY`].
     coverage: Vec<u8>,
     frames: u32,
-    filtered: Vec<f32>,
 }
 
 /// How a frame lies on the template.
@@ -39,14 +38,7 @@ impl Accumulator {
         for (y, row) in mean.chunks_exact_mut(width).enumerate() {
             first.read_row(y, 0, row);
         }
-        Accumulator {
-            width,
-            height,
-            mean,
-            coverage: vec![1; width * height],
-            frames: 1,
-            filtered: Vec::new(),
-        }
+        Accumulator { width, height, mean, coverage: vec![1; width * height], frames: 1 }
     }
 
     /// Frames that the mean stands for.
@@ -66,7 +58,6 @@ impl Accumulator {
         let (whole_x, whole_y) = (placement.x.round() as i64, placement.y.round() as i64);
         let kernel_x = Kernel::derivative(0, whole_x as f64 - placement.x, 0.0);
         let kernel_y = Kernel::derivative(0, whole_y as f64 - placement.y, 0.0);
-        self.filter_rows(image, &kernel_x);
         let reach = REACH as i64;
         self.frames = (self.frames + 1).min(MEMORY);
         // Reference columns and rows whose surroundings lie within the frame.
@@ -81,13 +72,26 @@ impl Accumulator {
         }
         let from = (columns.start as i64 + whole_x) as usize;
         let count = columns.len();
-        let mut line = vec![0.0f32; count];
         let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
+        // Rows filtered along x, of which only those around the present one are kept: row r of
+        // the frame lies in slot r modulo their number.
+        let slots = 2 * REACH + 1;
+        let mut filtered = vec![0.0f32; slots * width];
+        let (mut row, mut line) = (vec![0.0f32; width], vec![0.0f32; count]);
+        let mut next = (rows.start as i64 + whole_y) as usize - REACH;
         for y in rows {
             let middle = (y as i64 + whole_y) as usize;
-            let around = (middle - reach as usize..=middle + reach as usize)
-                .map(|row| &self.filtered[row * width + from..row * width + from + count]);
-            filter_column(&kernel_y, around, &mut line);
+            while next <= middle + REACH {
+                image.read_row(next, 0, &mut row);
+                let slot = next % slots * width;
+                filter_row(&kernel_x, &row, &mut filtered[slot..slot + width]);
+                next += 1;
+            }
+            let around: [&[f32]; 2 * REACH + 1] = std::array::from_fn(|k| {
+                let slot = (middle - REACH + k) % slots * width + from;
+                &filtered[slot..slot + count]
+            });
+            filter_column(&kernel_y, &around, &mut line);
             let at = y * width + columns.start..y * width + columns.end;
             let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
             for ((mean, coverage), value) in means.zip(&line) {
@@ -95,16 +99,6 @@ impl Accumulator {
                 let normalised = (value - offset) * scale + offset;
                 *mean += (normalised - *mean) / f32::from(*coverage);
             }
-        }
-    }
-
-    fn filter_rows(&mut self, image: &Image, kernel: &Kernel) {
-        let width = self.width;
-        self.filtered.resize(width * self.height, 0.0);
-        let mut row = vec![0.0; width];
-        for (y, out) in self.filtered.chunks_exact_mut(width).enumerate() {
-            image.read_row(y, 0, &mut row);
-            filter_row(kernel, &row, out);
         }
     }
 }

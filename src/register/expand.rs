@@ -1,0 +1,261 @@
+//! What the template says of its tiles: the weights for the pixels of a frame, and the right side
+//! of the score equation as a polynomial in the displacement (see [`level`](super::level)).
+
+use multiversion::multiversion;
+
+use super::kernel::{Kernel, filter_column, filter_row};
+use super::level::{Expansion, LevelShape, Template, powers};
+
+/// The filters of one phase.
+pub struct Bank {
+    /// Derivatives 0, 1, … without smoothing, along x and y.
+    plain_x: Vec<Kernel>,
+    plain_y: Vec<Kernel>,
+    /// Value and first derivative with smoothing, along x and y.
+    smooth_x: [Kernel; 2],
+    smooth_y: [Kernel; 2],
+    order: usize,
+    radius: usize,
+    /// What the template's own noise adds to each coefficient, per pixel and one frame.
+    overlaps: Vec<[f64; 4]>,
+}
+
+impl Bank {
+    /// The filters for one sub-pixel phase; `sigma_px` smooths the gradients.
+    pub fn new(phase_x: f64, phase_y: f64, sigma_px: f64, order: usize) -> Bank {
+        let plain =
+            |phase| (0..=order).map(|n| Kernel::derivative(n, phase, 0.0)).collect::<Vec<_>>();
+        let smooth = |phase| [0, 1].map(|n| Kernel::derivative(n, phase, sigma_px));
+        let smooth_x = smooth(phase_x);
+        let radius = smooth_x[0].radius();
+        let mut bank = Bank {
+            plain_x: plain(phase_x),
+            plain_y: plain(phase_y),
+            smooth_x,
+            smooth_y: smooth(phase_y),
+            order,
+            radius,
+            overlaps: Vec::new(),
+        };
+        bank.overlaps = powers(order).map(|(i, j)| bank.noise_overlap(i, j)).collect();
+        bank
+    }
+
+    /// What white noise of variance 1 contributes per pixel to `Σ gx · ∂ⁱx∂ʲy`, and the same for
+    /// gy, the structure, and the plain value, when both come from the same noisy image.
+    fn noise_overlap(&self, i: usize, j: usize) -> [f64; 4] {
+        let (px, py) = (&self.plain_x[i], &self.plain_y[j]);
+        [
+            self.smooth_x[1].inner_product(px) * self.smooth_y[0].inner_product(py),
+            self.smooth_x[0].inner_product(px) * self.smooth_y[1].inner_product(py),
+            self.smooth_x[0].inner_product(px) * self.smooth_y[0].inner_product(py),
+            self.plain_x[0].inner_product(px) * self.plain_y[0].inner_product(py),
+        ]
+    }
+}
+
+/// The filtered template for one row of tiles.
+struct Band {
+    width: usize,
+    tile: usize,
+    /// Rows above and below that the column filters need.
+    radius: usize,
+    /// After the filters along x: plain orders, then smooth value and slope.
+    along_x: Vec<Vec<f32>>,
+    /// ∂ⁱx∂ʲy of the template in the order of [`powers`], then gx, gy, and the smooth value.
+    images: Vec<Vec<f32>>,
+}
+
+impl Band {
+    fn new(width: usize, tile: usize, bank: &Bank) -> Band {
+        let rows = tile + 2 * bank.radius;
+        Band {
+            width,
+            tile,
+            radius: bank.radius,
+            along_x: vec![vec![0.0; rows * width]; bank.order + 3],
+            images: vec![vec![0.0; tile * width]; powers(bank.order).count() + 3],
+        }
+    }
+
+    /// Filters the rows of the tiles whose upper border is `top`.
+    fn fill(&mut self, template: &Template<'_>, bank: &Bank, top: usize) {
+        let (width, first) = (self.width, top - self.radius);
+        let kernels_x = bank.plain_x.iter().chain(&bank.smooth_x);
+        for (kernel, out) in kernels_x.zip(&mut self.along_x) {
+            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                let at = (first + row) * width;
+                filter_row(kernel, &template.counts[at..at + width], out);
+            }
+        }
+        let smooth = bank.order + 1;
+        let plans = powers(bank.order)
+            .map(|(i, j)| (i, &bank.plain_y[j]))
+            .chain([(smooth + 1, &bank.smooth_y[0]), (smooth, &bank.smooth_y[1])])
+            .chain([(smooth, &bank.smooth_y[0])]);
+        for ((source, kernel), out) in plans.zip(&mut self.images) {
+            let source = &self.along_x[source];
+            let lead = self.radius - kernel.radius();
+            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                let rows: Vec<&[f32]> = source[(row + lead) * width..]
+                    .chunks_exact(width)
+                    .take(kernel.taps.len())
+                    .collect();
+                filter_column(kernel, &rows, out);
+            }
+        }
+        debug_assert_eq!(self.images[0].len(), self.tile * width);
+    }
+}
+
+/// Expands a template tile by tile, for one phase.
+pub struct Expander<'a> {
+    template: &'a Template<'a>,
+    /// 1 / variance of each pixel of the template.
+    weight: &'a [f32],
+    bank: &'a Bank,
+    shape: LevelShape,
+    band: Band,
+    /// Upper border of the tiles that the band was filtered for.
+    top: Option<usize>,
+    tile: TilePixels,
+}
+
+/// The pixels of one tile, gathered row after row.
+#[derive(Default)]
+struct TilePixels {
+    weight: Vec<f32>,
+    value: Vec<f32>,
+    weighted_value: Vec<f32>,
+    /// Gradient along x and y, and the structure; then the same times the weights.
+    channels: [Vec<f32>; 3],
+    weighted: [Vec<f32>; 3],
+    term: Vec<f32>,
+}
+
+impl<'a> Expander<'a> {
+    /// `weight` is 1 / variance of each pixel, 0 where not usable.
+    pub fn new(
+        template: &'a Template<'a>,
+        weight: &'a [f32],
+        bank: &'a Bank,
+        shape: LevelShape,
+    ) -> Expander<'a> {
+        let band = Band::new(template.width, shape.tile, bank);
+        Expander { template, weight, bank, shape, band, top: None, tile: TilePixels::default() }
+    }
+
+    /// Writes the weights of the tile at (`left`, `top`) to `out` and expands its right side.
+    /// Fastest row by row.
+    pub fn expand(&mut self, (left, top): (usize, usize), out: &mut [f32]) -> Expansion {
+        if self.top != Some(top) {
+            self.band.fill(self.template, self.bank, top);
+            self.top = Some(top);
+        }
+        let Expander { template, weight, bank, shape, band, tile, .. } = self;
+        let (side, channels, width) = (shape.tile, shape.channels(), band.width);
+        let terms = powers(shape.order).count();
+        gather(&weight[top * width..], width, left, side, &mut tile.weight);
+        gather(&band.images[0], width, left, side, &mut tile.value);
+        for (pixels, image) in tile.channels.iter_mut().zip(&band.images[terms..]).take(channels) {
+            gather(image, width, left, side, pixels);
+        }
+        multiply(&tile.weight, &tile.value, &mut tile.weighted_value);
+        let pixels = tile.weight.iter().filter(|w| **w > 0.0).count() as f64;
+
+        // Neither the tile's brightness nor its contrast may pass for a displacement: the components
+        // of the gradients along 1 and along the template are taken out.
+        let total: f64 = sum(&tile.weight);
+        let mean_value = sum(&tile.weighted_value) / total;
+        let spread = inner_product(&tile.weighted_value, &tile.value) / total - mean_value.powi(2);
+        let mut slopes = [0.0; 2];
+        for (channel, gradient) in tile.channels[..channels].iter_mut().enumerate() {
+            let mean = inner_product(&tile.weight, gradient) / total;
+            let mut slope = 0.0;
+            if channel < 2 {
+                let product = inner_product(&tile.weighted_value, gradient) / total;
+                slope = (product - mean_value * mean) / spread.max(f64::MIN_POSITIVE);
+                slopes[channel] = slope;
+            }
+            take_out(gradient, &tile.value, (mean - slope * mean_value) as f32, slope as f32);
+            multiply(&tile.weight, gradient, &mut tile.weighted[channel]);
+        }
+
+        for (channel, weights) in tile.weighted[..channels].iter().enumerate() {
+            for (row, weights) in weights.chunks_exact(side).enumerate() {
+                let at = (row * channels + channel) * side;
+                out[at..at + side].copy_from_slice(weights);
+            }
+        }
+        let [wx, wy, ws] = &tile.weighted;
+        let [gx, gy, structure] = &tile.channels;
+        let variance = [inner_product(wx, gx), inner_product(wx, gy), inner_product(wy, gy)];
+        let mut expansion = Expansion { variance, ..Expansion::default() };
+        if shape.structure {
+            expansion.structure_variance = inner_product(ws, structure);
+        }
+        for (term, (i, j)) in powers(shape.order).enumerate() {
+            gather(&band.images[term], width, left, side, &mut tile.term);
+            let overlap = bank.overlaps[term].map(|o| o * pixels / template.frames);
+            // T(x − δ) = Σ (−δx)ⁱ (−δy)ʲ / (i! j!) · ∂ⁱx∂ʲy T
+            let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
+            let factor = sign / (factorial(i) * factorial(j));
+            let [x, y] = [0, 1].map(|axis| {
+                inner_product(&tile.weighted[axis], &tile.term) - overlap[axis]
+                    + slopes[axis] * overlap[3]
+            });
+            expansion.x.push(factor * x);
+            expansion.y.push(factor * y);
+            if shape.structure {
+                let found = inner_product(&tile.weighted[2], &tile.term) - overlap[2];
+                expansion.structure.push(factor * found);
+            }
+        }
+        expansion
+    }
+}
+
+fn gather(image: &[f32], stride: usize, left: usize, side: usize, out: &mut Vec<f32>) {
+    out.clear();
+    for row in 0..side {
+        out.extend_from_slice(&image[row * stride + left..row * stride + left + side]);
+    }
+}
+
+fn multiply(a: &[f32], b: &[f32], out: &mut Vec<f32>) {
+    out.clear();
+    out.extend(a.iter().zip(b).map(|(a, b)| a * b));
+}
+
+/// `gradient − constant − slope · value`.
+fn take_out(gradient: &mut [f32], value: &[f32], constant: f32, slope: f32) {
+    for (gradient, value) in gradient.iter_mut().zip(value) {
+        *gradient -= constant + slope * value;
+    }
+}
+
+fn sum(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v)).sum()
+}
+
+/// Partial sums that run side by side; their number is fixed so that every instruction set adds
+/// in the same order and gives the same bits.
+const LANES: usize = 16;
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn inner_product(a: &[f32], b: &[f32]) -> f64 {
+    let mut lanes = [0.0f64; LANES];
+    let (blocks_a, blocks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = blocks_a.remainder().iter().zip(blocks_b.remainder());
+    let rest: f64 = rest.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    for (a, b) in blocks_a.zip(blocks_b) {
+        for lane in 0..LANES {
+            lanes[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+        }
+    }
+    lanes.iter().sum::<f64>() + rest
+}
+
+fn factorial(n: usize) -> f64 {
+    (1..=n).map(|k| k as f64).product()
+}
