@@ -1,5 +1,9 @@
-"""Reads a run file with h5py and checks it against the layout; prints what is wrong."""
+"""Reads a run file with h5py and checks it against the layout, and has the NeXus standard's own
+base classes check it (nxcheck of nexusformat); prints what is wrong."""
 
+import pathlib
+import re
+import subprocess
 import sys
 
 import h5py
@@ -50,6 +54,14 @@ def check_default(file):
         at, steps = at[text(at.attrs["default"])], steps + 1
     check(text(at.attrs.get("NX_class", "")) == "NXdata", "the default chain ends in no NXdata")
     return at
+
+
+def check_standard(path):
+    """No field or group breaks a NeXus base class; additional fields of ours are allowed."""
+    nxcheck = pathlib.Path(sys.executable).with_name("nxcheck")
+    told = subprocess.run([nxcheck, "-e", path], capture_output=True, text=True, check=False)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", told.stdout + told.stderr)
+    check("Total number of errors: 0" in plain, f"nxcheck says:\n{plain}")
 
 
 def main(path):
@@ -107,6 +119,7 @@ def main(path):
         check("near-short" in [text(v) for v in entry["alarms/name"][:]], "no alarm in the file")
         check_group(file)
         check_default(file)
+    check_standard(path)
     for line in wrong:
         print("wrong:", line)
     print(f"{n} rows checked")
