@@ -96,11 +96,17 @@ impl FileBytes {
     /// # Errors
     /// As for `slice`.
     pub fn pixels(&self, offset: u64, length: u64, what: &str) -> Result<&[u8], FormatError> {
+        self.count(length);
+        self.slice(offset, length, what)
+    }
+
+    /// Counts bytes of pixels that were looked at, and gives the map's pages back from time to
+    /// time.
+    pub fn count(&self, length: u64) {
         if self.handed_out.fetch_add(length, Ordering::Relaxed) > RESIDENT_BYTES {
             self.handed_out.store(0, Ordering::Relaxed);
             self.give_pages_back();
         }
-        self.slice(offset, length, what)
     }
 
     #[cfg(unix)]

@@ -101,6 +101,14 @@ pub enum FormatError {
     WrongShape { path: PathBuf, index: usize, found: String, expected: String },
 }
 
+impl FormatError {
+    /// For a frame that was asked for and that the recording does not have.
+    fn no_frame(path: &Path, index: usize, frames: usize) -> FormatError {
+        let what = format!("has no frame {index}; it holds {frames}");
+        FormatError::Unsupported { path: path.to_owned(), what }
+    }
+}
+
 /// One line of the table of formats.
 struct Probe {
     /// What a person calls it; listed when nothing matches.

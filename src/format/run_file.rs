@@ -270,10 +270,7 @@ impl Recording for RunFile {
 
     fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
         if index >= self.info.frames {
-            return Err(FormatError::Unsupported {
-                path: self.path.clone(),
-                what: format!("has no frame {index}; it holds {}", self.info.frames),
-            });
+            return Err(FormatError::no_frame(&self.path, index, self.info.frames));
         }
         match self.info.pixel_type {
             PixelType::U8 => self.read_as(index, scratch, u8::to_ne_bytes),

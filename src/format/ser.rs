@@ -10,9 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-
-use super::cursor::{Cursor, Order, map};
+use super::bytes::FileBytes;
+use super::cursor::{Cursor, Order};
 use super::{FormatError, Recording, RecordingInfo, emi};
 use crate::frame::PixelType;
 
@@ -45,7 +44,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
 /// An opened SER file.
 pub(super) struct SerFile {
     path: PathBuf,
-    bytes: Mmap,
+    bytes: FileBytes,
     pub(super) info: RecordingInfo,
     /// Byte of each written element.
     offsets: Vec<u64>,
@@ -59,16 +58,16 @@ impl SerFile {
     /// # Errors
     /// As [`open`].
     pub(super) fn open(path: &Path) -> Result<Self, FormatError> {
-        let bytes = map(path)?;
-        let header = Header::read(path, &bytes)?;
-        let (offsets, tags) = header.offsets(path, &bytes)?;
+        let bytes = FileBytes::open(path)?;
+        let header = Header::read(path, bytes.all())?;
+        let (offsets, tags) = header.offsets(path, bytes.all())?;
         let Some(first) = offsets.first() else {
             return Err(FormatError::Unsupported {
                 path: path.to_owned(),
                 what: "the series was planned, but no image of it was written".to_owned(),
             });
         };
-        let first = Element::read(path, &bytes, *first)?;
+        let first = Element::read(path, bytes.all(), *first)?;
         let mut info = RecordingInfo {
             format: "TIA series".to_owned(),
             width: first.width,
@@ -91,7 +90,7 @@ impl SerFile {
             let (planned, written) = (header.planned, header.written);
             info.notes.push(format!("{planned} images were planned and {written} were written"));
         }
-        let times_s = read_times(path, &bytes, &tags, &mut info);
+        let times_s = read_times(path, bytes.all(), &tags, &mut info);
         Ok(SerFile { path: path.to_owned(), bytes, info, offsets, times_s })
     }
 }
@@ -103,12 +102,9 @@ impl Recording for SerFile {
 
     fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
         let Some(offset) = self.offsets.get(index) else {
-            return Err(FormatError::Unsupported {
-                path: self.path.clone(),
-                what: format!("has no frame {index}; it holds {}", self.offsets.len()),
-            });
+            return Err(FormatError::no_frame(&self.path, index, self.offsets.len()));
         };
-        let element = Element::read(&self.path, &self.bytes, *offset)?;
+        let element = Element::read(&self.path, self.bytes.all(), *offset)?;
         let shape = (element.width, element.height, element.pixel_type);
         let expected = (self.info.width, self.info.height, self.info.pixel_type);
         if shape != expected {
@@ -120,7 +116,8 @@ impl Recording for SerFile {
                 expected: describe(expected),
             });
         }
-        let pixels = element.pixels(&self.path, &self.bytes, index)?;
+        let pixels = element.pixels(&self.path, self.bytes.all(), index)?;
+        self.bytes.count(pixels.len() as u64);
         let size = element.pixel_type.size();
         scratch.clear();
         scratch.reserve(pixels.len());

@@ -89,10 +89,7 @@ impl Recording for Video {
 
     fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
         if index >= self.info.frames {
-            return Err(FormatError::Unsupported {
-                path: self.path.clone(),
-                what: format!("has no frame {index}; it holds {}", self.info.frames),
-            });
+            return Err(FormatError::no_frame(&self.path, index, self.info.frames));
         }
         // A decoder whose reader panicked is only a stream at an unknown place; see below.
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,9 +8,8 @@ mod tags;
 
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-
-use super::cursor::{Order, map, native};
+use super::bytes::FileBytes;
+use super::cursor::{Order, native};
 use super::{FormatError, Recording, RecordingInfo};
 
 /// True for the header of a DM3 or DM4 file.
@@ -35,7 +34,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
 /// An opened DM3 or DM4 file.
 pub(super) struct DmFile {
     path: PathBuf,
-    bytes: Mmap,
+    bytes: FileBytes,
     order: Order,
     info: RecordingInfo,
     offset: u64,
@@ -48,9 +47,10 @@ impl DmFile {
     /// # Errors
     /// As [`open`].
     pub(super) fn open(path: &Path) -> Result<Self, FormatError> {
-        let bytes = map(path)?;
-        let file = tags::read(path, &bytes)?;
-        let image::FoundImage { info, offset, frame_bytes } = image::choose(path, &bytes, &file)?;
+        let bytes = FileBytes::open(path)?;
+        let file = tags::read(path, bytes.all())?;
+        let image::FoundImage { info, offset, frame_bytes } =
+            image::choose(path, bytes.all(), &file)?;
         Ok(DmFile { path: path.to_owned(), order: file.order, bytes, info, offset, frame_bytes })
     }
 }
@@ -65,14 +65,12 @@ impl Recording for DmFile {
             .checked_mul(self.frame_bytes)
             .and_then(|skipped| skipped.checked_add(usize::try_from(self.offset).ok()?))
             .filter(|_| index < self.info.frames);
-        let stored =
-            start.and_then(|start| self.bytes.get(start..start.checked_add(self.frame_bytes)?));
+        let stored = start
+            .and_then(|start| self.bytes.all().get(start..start.checked_add(self.frame_bytes)?));
         let Some(stored) = stored else {
-            return Err(FormatError::Unsupported {
-                path: self.path.clone(),
-                what: format!("has no frame {index}; it holds {}", self.info.frames),
-            });
+            return Err(FormatError::no_frame(&self.path, index, self.info.frames));
         };
+        self.bytes.count(stored.len() as u64);
         Ok(native(stored, self.info.pixel_type.size(), self.order, scratch))
     }
 }
