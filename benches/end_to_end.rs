@@ -1,5 +1,5 @@
 //! The whole program from a recording in memory to the HDF5 file: drift, one front, one crack, on
-//! all cores. `cargo bench --bench end_to_end`
+//! all cores. `cargo bench --bench end_to_end`, or `-- 1024` for one size.
 
 mod common;
 
@@ -35,7 +35,11 @@ impl Recording for InMemory {
 fn main() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     println!("{threads} threads");
+    let only: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     for (size, frames) in [(512, 600), (1024, 400), (2048, 120), (4096, 40)] {
+        if !only.is_empty() && !only.contains(&size) {
+            continue;
+        }
         let scene = scene(size, frames);
         let rendered = render(&scene, frames, threads);
         let mut first = Image::zeros_u16(0, 0);
