@@ -60,7 +60,7 @@ fn main() {
         print_line("register, re-acquiring", size, time, read);
         let placement = Placement { x: 0.4, y: -0.3, gain: 1.0 };
         let time = median_time(BUDGET, || {
-            accumulator.fold(&frames[1], placement, camera.offset_counts);
+            accumulator.fold(&frames[1], placement, 64, camera.offset_counts);
         });
         print_line("fold into the template", size, time, read);
         let time = median_time(BUDGET, || {

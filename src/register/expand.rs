@@ -3,6 +3,7 @@
 
 use multiversion::multiversion;
 
+use super::grain::Grain;
 use super::kernel::{Kernel, filter_column, filter_row};
 use super::level::{Expansion, LevelShape, Template, powers};
 
@@ -16,13 +17,13 @@ pub struct Bank {
     smooth_y: [Kernel; 2],
     order: usize,
     radius: usize,
-    /// What the template's own noise adds to each coefficient, per pixel and one frame.
+    /// What the template's own noise adds to each coefficient, per pixel.
     overlaps: Vec<[f64; 4]>,
 }
 
 impl Bank {
     /// The filters for one sub-pixel phase; `sigma_px` smooths the gradients.
-    pub fn new(phase_x: f64, phase_y: f64, sigma_px: f64, order: usize) -> Bank {
+    pub fn new((phase_x, phase_y): (f64, f64), sigma_px: f64, order: usize, grain: &Grain) -> Bank {
         let plain =
             |phase| (0..=order).map(|n| Kernel::derivative(n, phase, 0.0)).collect::<Vec<_>>();
         let smooth = |phase| [0, 1].map(|n| Kernel::derivative(n, phase, sigma_px));
@@ -37,20 +38,23 @@ impl Bank {
             radius,
             overlaps: Vec::new(),
         };
-        bank.overlaps = powers(order).map(|(i, j)| bank.noise_overlap(i, j)).collect();
+        bank.overlaps = powers(order).map(|(i, j)| bank.noise_overlap(grain, i, j)).collect();
         bank
     }
 
-    /// What white noise of variance 1 contributes per pixel to `Σ gx · ∂ⁱx∂ʲy`, and the same for
-    /// gy, the structure, and the plain value, when both come from the same noisy image.
-    fn noise_overlap(&self, i: usize, j: usize) -> [f64; 4] {
-        let (px, py) = (&self.plain_x[i], &self.plain_y[j]);
-        [
-            self.smooth_x[1].inner_product(px) * self.smooth_y[0].inner_product(py),
-            self.smooth_x[0].inner_product(px) * self.smooth_y[1].inner_product(py),
-            self.smooth_x[0].inner_product(px) * self.smooth_y[0].inner_product(py),
-            self.plain_x[0].inner_product(px) * self.plain_y[0].inner_product(py),
-        ]
+    /// What the noise of the template contributes per pixel to `Σ gx · ∂ⁱx∂ʲy`, and the same for
+    /// gy, the structure, and the plain value, in units of one frame's variance.
+    fn noise_overlap(&self, grain: &Grain, i: usize, j: usize) -> [f64; 4] {
+        let term = [&self.plain_x[i], &self.plain_y[j]];
+        let [value_x, slope_x] = &self.smooth_x;
+        let [value_y, slope_y] = &self.smooth_y;
+        let filters = [
+            [slope_x, value_y],
+            [value_x, slope_y],
+            [value_x, value_y],
+            [&self.plain_x[0], &self.plain_y[0]],
+        ];
+        filters.map(|filter| grain.overlap(filter, term))
     }
 }
 
@@ -174,7 +178,10 @@ impl<'a> Expander<'a> {
             let mut slope = 0.0;
             if channel < 2 {
                 let product = inner_product(&tile.weighted_value, gradient) / total;
-                slope = (product - mean_value * mean) / spread.max(f64::MIN_POSITIVE);
+                // A tile without contrast (saturated, blank) has no component along it.
+                if spread > 1e-9 * mean_value * mean_value && spread > 0.0 {
+                    slope = (product - mean_value * mean) / spread;
+                }
                 slopes[channel] = slope;
             }
             take_out(gradient, &tile.value, (mean - slope * mean_value) as f32, slope as f32);
@@ -196,7 +203,7 @@ impl<'a> Expander<'a> {
         }
         for (term, (i, j)) in powers(shape.order).enumerate() {
             gather(&band.images[term], width, left, side, &mut tile.term);
-            let overlap = bank.overlaps[term].map(|o| o * pixels / template.frames);
+            let overlap = bank.overlaps[term].map(|o| o * pixels);
             // T(x − δ) = Σ (−δx)ⁱ (−δy)ʲ / (i! j!) · ∂ⁱx∂ʲy T
             let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
             let factor = sign / (factorial(i) * factorial(j));

@@ -7,7 +7,7 @@
 use multiversion::multiversion;
 
 /// Half-width of the filters without smoothing, in pixels.
-pub const REACH: usize = 6;
+pub const REACH: usize = 8;
 
 /// A filter with taps at the offsets `-radius ..= radius`:
 /// `out(x) = Σ taps[o + radius] · in(x + o)`.
@@ -35,12 +35,14 @@ impl Kernel {
         Kernel { taps: gaussian(sigma_px).iter().map(|v| *v as f32).collect() }
     }
 
-    /// `Σ a(o) · b(o)`: what white noise, filtered by both, has in common.
-    pub fn inner_product(&self, other: &Kernel) -> f64 {
+    /// `Σ a(o) · b(o − lag)`: what two filters of one signal have in common at a distance.
+    pub fn correlation(&self, other: &Kernel, lag: i64) -> f64 {
         let (a, b) = (self.radius() as i64, other.radius() as i64);
-        (-a.min(b)..=a.min(b))
+        let (first, last) = ((-a).max(lag - b), a.min(lag + b));
+        (first..=last)
             .map(|o| {
-                f64::from(self.taps[(o + a) as usize]) * f64::from(other.taps[(o + b) as usize])
+                f64::from(self.taps[(o + a) as usize])
+                    * f64::from(other.taps[(o - lag + b) as usize])
             })
             .sum()
     }

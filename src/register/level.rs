@@ -17,8 +17,9 @@
 //! template's noise compared with itself is known in closed form and subtracted.
 
 use super::expand::{Bank, Expander};
+use super::grain::Grain;
 use super::kernel::{Kernel, filter_column, filter_row};
-use super::spectrum::best_smoothing;
+use super::spectrum::{Smoothing, best_smoothing};
 use crate::noise::CameraModel;
 
 /// A mean image of the specimen in reference coordinates.
@@ -31,6 +32,8 @@ pub struct Template<'a> {
     pub usable: &'a [bool],
     /// How many frames were averaged.
     pub frames: f64,
+    /// The noise that is left.
+    pub grain: &'a Grain,
 }
 
 /// How a level is cut and expanded.
@@ -85,6 +88,8 @@ pub struct Level {
     /// How many frames the template averages.
     pub frames: f64,
     pub offset_counts: f64,
+    /// The part of the information on the shift that the template's noise costs.
+    pub noise_cost: f64,
 }
 
 /// The powers (i, j) of (δx, δy) up to `order`, in the order of the coefficients.
@@ -103,7 +108,7 @@ impl Level {
     /// Prepares the template. `noise` is the noise of one frame's pixel at this resolution.
     pub fn build(template: &Template<'_>, noise: &CameraModel, shape: LevelShape) -> Level {
         let weight = inverse_variance(template, noise);
-        let sigma_px = best_smoothing(template, &weight);
+        let Smoothing { sigma_px, cost } = best_smoothing(template, &weight);
         let corners = choose_tiles(template, &weight, &shape, margin(&shape, sigma_px));
         let phase_count = shape.phases.len() * shape.phases.len();
         let mut level = Level {
@@ -120,10 +125,12 @@ impl Level {
             weights: Vec::with_capacity(phase_count),
             frames: template.frames,
             offset_counts: noise.offset_counts,
+            noise_cost: cost,
         };
         for phase_y in shape.phases {
             for phase_x in shape.phases {
-                let bank = Bank::new(*phase_x, *phase_y, sigma_px, shape.order);
+                let phase = (*phase_x, *phase_y);
+                let bank = Bank::new(phase, sigma_px, shape.order, template.grain);
                 level.add_phase(template, &weight, &bank);
             }
         }

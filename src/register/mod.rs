@@ -8,10 +8,12 @@ mod bin;
 mod coarse;
 mod compare;
 mod expand;
+mod grain;
 mod kernel;
 mod level;
 mod observe;
 mod reference;
+mod sequence;
 mod solve;
 mod spectrum;
 mod template;
@@ -19,6 +21,7 @@ mod track;
 
 pub use observe::{DriftObservation, Prediction, Scratch, observe};
 pub use reference::{Reference, StaticMask};
+pub use sequence::Sequence;
 pub use template::{Accumulator, Placement};
 pub use track::{Decision, Fold, Tracker};
 

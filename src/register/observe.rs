@@ -34,6 +34,9 @@ pub struct DriftObservation {
     pub locked: bool,
     /// True when the whole field had to be searched.
     pub searched: bool,
+    /// The part of the information that the template's noise cost, 0 to 1: a reason to average
+    /// more frames.
+    pub template_cost: f64,
 }
 
 impl DriftObservation {
@@ -47,6 +50,7 @@ impl DriftObservation {
         likeness: 1.0,
         locked: true,
         searched: false,
+        template_cost: 0.0,
     };
 
     const LOST: DriftObservation = DriftObservation {
@@ -58,6 +62,7 @@ impl DriftObservation {
         likeness: 0.0,
         locked: false,
         searched: true,
+        template_cost: 0.0,
     };
 }
 
@@ -120,6 +125,7 @@ pub fn observe(
             && agree(&coarse, &fine, factor)
             && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64,
         searched,
+        template_cost: reference.full.noise_cost,
     }
 }
 

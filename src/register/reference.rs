@@ -3,6 +3,7 @@
 
 use super::bin::bin_f32;
 use super::coarse::Search;
+use super::grain::Grain;
 use super::level::{Level, LevelShape, Template};
 use super::template::Accumulator;
 use crate::frame::Region;
@@ -73,8 +74,14 @@ impl Reference {
             .enumerate()
             .map(|(k, on)| *on && accumulator.is_covered(k))
             .collect();
-        let template =
-            Template { width, height, counts: &accumulator.mean, usable: &usable, frames };
+        let template = Template {
+            width,
+            height,
+            counts: &accumulator.mean,
+            usable: &usable,
+            frames,
+            grain: &accumulator.grain,
+        };
         let full = Level::build(&template, noise, full_shape(width * height, frames));
 
         let (small_width, small_height) = (width / factor, height / factor);
@@ -88,6 +95,8 @@ impl Reference {
             counts: &small,
             usable: &small_usable,
             frames,
+            // What neighbours share lies within a binned pixel.
+            grain: &Grain::white(1.0 / frames),
         };
         let coarse = Level::build(&small_template, &small_noise, coarse_shape());
         let mean = small.iter().map(|v| f64::from(*v)).sum::<f64>() / small.len().max(1) as f64;

@@ -17,11 +17,19 @@ const WINDOWS: usize = 96;
 /// Standard deviations to choose from, in pixels.
 const CANDIDATES: [f64; 8] = [0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0];
 
-/// The best standard deviation of [`CANDIDATES`], in pixels. `weight` is 1 / variance of a single
-/// frame's pixel, 0 where not usable.
-pub fn best_smoothing(template: &Template<'_>, weight: &[f32]) -> f64 {
+/// How to smooth a template's gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Smoothing {
+    /// The best of [`CANDIDATES`].
+    pub sigma_px: f64,
+    /// The part of the information on the shift that the template's noise costs, 0 to 1.
+    pub cost: f64,
+}
+
+/// The best smoothing. `weight` is 1 / variance of a single frame's pixel, 0 where not usable.
+pub fn best_smoothing(template: &Template<'_>, weight: &[f32]) -> Smoothing {
     let Some((power, noise)) = whitened_power(template, weight) else {
-        return CANDIDATES[3];
+        return Smoothing { sigma_px: CANDIDATES[3], cost: 0.0 };
     };
     let information = |sigma_px: f64| {
         let (mut slope, mut variance) = (0.0, 0.0);
@@ -42,7 +50,15 @@ pub fn best_smoothing(template: &Template<'_>, weight: &[f32]) -> f64 {
             best = (found, sigma_px);
         }
     }
-    best.1
+    let all: f64 = power
+        .iter()
+        .enumerate()
+        .map(|(k, value)| {
+            let (row, column) = (frequency(k / WINDOW), frequency(k % WINDOW));
+            (row * row + column * column) * (value - noise).max(0.0)
+        })
+        .sum();
+    Smoothing { sigma_px: best.1, cost: 1.0 - best.0 / all.max(f64::MIN_POSITIVE) }
 }
 
 /// Radians per pixel of the k-th frequency.

@@ -1,13 +1,11 @@
 //! The running template: frames averaged in reference coordinates.
 //!
 //! A single noisy reference costs √2 in every drift; the mean of many costs nothing. The mean runs
-//! over the last [`MEMORY`] frames that were folded in, so that it follows slow change.
+//! over the last frames that were folded in, so that it follows slow change.
 
+use super::grain::Grain;
 use super::kernel::{Kernel, REACH, filter_column, filter_row};
 use crate::frame::Image;
-
-/// Frames that the mean remembers.
-pub const MEMORY: u32 = 64;
 
 /// The mean of the frames so far, in reference coordinates.
 pub struct Accumulator {
@@ -15,9 +13,11 @@ pub struct Accumulator {
     pub height: usize,
     /// Mean counts.
     pub mean: Vec<f32>,
-    /// Frames that cover each pixel, at most [`MEMORY`].
-    coverage: Vec<u8>,
+    /// Frames that cover each pixel, no more than the mean remembers.
+    coverage: Vec<u16>,
     frames: u32,
+    /// The noise of the mean.
+    pub(super) grain: Grain,
 }
 
 /// How a frame lies on the template.
@@ -38,7 +38,14 @@ impl Accumulator {
         for (y, row) in mean.chunks_exact_mut(width).enumerate() {
             first.read_row(y, 0, row);
         }
-        Accumulator { width, height, mean, coverage: vec![1; width * height], frames: 1 }
+        Accumulator {
+            width,
+            height,
+            mean,
+            coverage: vec![1; width * height],
+            frames: 1,
+            grain: Grain::white(1.0),
+        }
     }
 
     /// Frames that the mean stands for.
@@ -51,15 +58,16 @@ impl Accumulator {
         u32::from(self.coverage[at]) * 2 >= self.frames
     }
 
-    /// Adds a frame. Its pixels are interpolated to reference coordinates; the border that the
-    /// interpolation cannot reach keeps its value.
-    pub fn fold(&mut self, image: &Image, placement: Placement, offset_counts: f64) {
+    /// Adds a frame; the mean then remembers `memory` frames. The frame's pixels are interpolated to
+    /// reference coordinates; the border that the interpolation cannot reach keeps its value.
+    pub fn fold(&mut self, image: &Image, placement: Placement, memory: u32, offset_counts: f64) {
+        let most = u16::try_from(memory.max(1)).unwrap_or(u16::MAX);
         let (width, height) = (self.width, self.height);
         let (whole_x, whole_y) = (placement.x.round() as i64, placement.y.round() as i64);
         let kernel_x = Kernel::derivative(0, whole_x as f64 - placement.x, 0.0);
         let kernel_y = Kernel::derivative(0, whole_y as f64 - placement.y, 0.0);
         let reach = REACH as i64;
-        self.frames = (self.frames + 1).min(MEMORY);
+        self.frames = (self.frames + 1).min(u32::from(most));
         // Reference columns and rows whose surroundings lie within the frame.
         let span = |whole: i64, size: usize| {
             let first = (reach - whole).clamp(0, size as i64) as usize;
@@ -70,6 +78,7 @@ impl Accumulator {
         if columns.is_empty() || rows.is_empty() {
             return;
         }
+        self.grain.fold(&kernel_x, &kernel_y, 1.0 / f64::from(self.frames), 1.0 / placement.gain);
         let from = (columns.start as i64 + whole_x) as usize;
         let count = columns.len();
         let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
@@ -95,7 +104,7 @@ impl Accumulator {
             let at = y * width + columns.start..y * width + columns.end;
             let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
             for ((mean, coverage), value) in means.zip(&line) {
-                *coverage = (*coverage + 1).min(MEMORY as u8);
+                *coverage = coverage.saturating_add(1).min(most);
                 let normalised = (value - offset) * scale + offset;
                 *mean += (normalised - *mean) / f32::from(*coverage);
             }

@@ -94,7 +94,7 @@ fn follow(frames: &[Image], noise: CameraModel, lag: usize) -> Vec<Drift> {
         let seen = observe(frame, &references[version as usize], prediction, &mut scratch);
         let decision = tracker.track(index as u64, Some(&seen));
         if let Some(fold) = decision.fold {
-            accumulator.fold(frame, fold.placement, noise.offset_counts);
+            accumulator.fold(frame, fold.placement, fold.memory, noise.offset_counts);
             if let Some(version) = fold.build {
                 references.push(Reference::build(version, &accumulator, &mask, &noise));
             }

@@ -3,7 +3,7 @@
 
 use super::Drift;
 use super::observe::{DriftObservation, Prediction};
-use super::template::{MEMORY, Placement};
+use super::template::Placement;
 
 /// What the tracker decides after one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Decision {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fold {
     pub placement: Placement,
+    /// Frames that the mean remembers, this one included.
+    pub memory: u32,
     /// The version to build once the frame is in, when the template has grown enough.
     pub build: Option<u32>,
 }
@@ -34,7 +36,9 @@ pub struct Tracker {
     last: Option<(u64, f64, f64)>,
     /// Pixels per frame, smoothed.
     velocity: (f64, f64),
-    folded: u64,
+    folded: u32,
+    /// Frames that the template remembers.
+    memory: u32,
     seen: u64,
     version: u32,
 }
@@ -43,6 +47,12 @@ pub struct Tracker {
 const VELOCITY_FRAMES: f64 = 32.0;
 /// Once the template is full, every so many frames one is folded in.
 const REFRESH_EVERY: u64 = 8;
+/// Frames that a template remembers: few, so that it follows slow change, but more where its
+/// noise still costs accuracy.
+const MEMORY_LEAST: u32 = 64;
+const MEMORY_MOST: u32 = 1024;
+/// Less than this part of the information is not worth a longer memory.
+const COST: f64 = 0.03;
 
 impl Tracker {
     /// A tracker whose template is the anchor frame alone; `anchor` is its row in the ledger.
@@ -54,6 +64,7 @@ impl Tracker {
             last: Some((anchor, 0.0, 0.0)),
             velocity: (0.0, 0.0),
             folded: 1,
+            memory: MEMORY_LEAST,
             seen: 1,
             version: 0,
         }
@@ -114,19 +125,21 @@ impl Tracker {
 
     fn fold(&mut self, seen: &DriftObservation) -> Option<Fold> {
         self.seen += 1;
-        let growing = self.folded < u64::from(MEMORY);
+        if self.folded >= self.memory && self.memory < MEMORY_MOST && seen.template_cost > COST {
+            self.memory = self.folded + 1;
+        }
+        let growing = self.folded < self.memory;
         let good = seen.likeness > 0.7 && (0.2..5.0).contains(&seen.gain);
         if !good || !(growing || self.seen.is_multiple_of(REFRESH_EVERY)) {
             return None;
         }
-        self.folded += 1;
-        let due =
-            [4, 12, 32].contains(&self.folded) || self.folded.is_multiple_of(u64::from(MEMORY));
+        self.folded = self.folded.saturating_add(1);
+        let due = self.folded.is_power_of_two() || self.folded.is_multiple_of(MEMORY_LEAST);
         let build = due.then(|| {
             self.version += 1;
             self.version
         });
         let placement = Placement { x: seen.x, y: seen.y, gain: seen.gain };
-        Some(Fold { placement, build })
+        Some(Fold { placement, memory: self.memory, build })
     }
 }

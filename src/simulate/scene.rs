@@ -187,6 +187,11 @@ impl Scene {
         };
     }
 
+    /// Puts frame `index` elsewhere.
+    pub fn set_drift(&mut self, index: usize, drift: (f64, f64)) {
+        self.drift[index] = drift;
+    }
+
     /// What is true of frame `index`.
     pub fn truth(&self, index: usize) -> Truth {
         let share = self.share(index);
