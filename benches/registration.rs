@@ -9,11 +9,10 @@ mod common;
 
 use liwatch::frame::{Image, Samples};
 use liwatch::noise::drift_bound;
-use liwatch::register::{Drift, Sequence, StaticMask};
+use liwatch::register::{Drift, Sequence, Settings, StaticMask};
 use liwatch::simulate::{Scene, SceneConfig, Specimen};
 
 const FRAMES: usize = 400;
-const LAG: usize = 16;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,7 +22,7 @@ fn main() {
             arguments.iter().filter(|a| a.chars().all(char::is_alphabetic)).collect();
         names.is_empty() || names.iter().any(|n| name.starts_with(n.as_str()))
     };
-    println!("{size}² u16, {FRAMES} frames, template running, lag {LAG}");
+    println!("{size}² u16, {FRAMES} frames, template running");
     println!(
         "{:<10} {:>7} {:>10} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
         "scene", "counts", "bound px", "x", "y", "late x", "late y", "pull", "phase", "locked"
@@ -54,7 +53,7 @@ fn line(name: &str, dose: f64, scene: &Scene) {
     let mut frame = Image::zeros_u16(0, 0);
     scene.render(0, &mut frame);
     let mask = StaticMask::new(frame.width, frame.height, &[]);
-    let mut sequence = Sequence::new(&frame, mask, scene.config.camera, 64.0, LAG);
+    let mut sequence = Sequence::new(&frame, mask, scene.config.camera, Settings::default());
     let mut errors = Errors::default();
     for index in 1..FRAMES {
         scene.render(index, &mut frame);
@@ -130,7 +129,7 @@ fn phase_bias(scene: &Scene, sequence: &mut Sequence) -> f64 {
             samples: Samples::F32(samples),
         };
         let seen = sequence.look(&frame);
-        let error = seen.x - drift.0;
+        let error = seen.motion.x - drift.0;
         (least, most) = (least.min(error), most.max(error));
     }
     0.5 * (most - least)

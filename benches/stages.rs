@@ -11,7 +11,7 @@ use liwatch::frame::{Image, PixelType, Stamp, blank_for, normalise};
 use liwatch::gauge::{Measurement, View, registry};
 use liwatch::noise::estimate;
 use liwatch::register::{
-    Accumulator, Placement, Prediction, Reference, Scratch, StaticMask, Tracker, observe,
+    Accumulator, Motion, Placement, Prediction, Reference, Scratch, StaticMask, Tracker, observe,
 };
 
 const BUDGET: Duration = Duration::from_millis(400);
@@ -48,17 +48,17 @@ fn main() {
         let mut accumulator = Accumulator::new(&frames[0]);
         let reference = Reference::build(0, &accumulator, &mask, &camera);
         let mut scratch = Scratch::default();
-        let near = Prediction { x: scene.truth(2).drift.0, y: scene.truth(2).drift.1 };
+        let near = Prediction::at(scene.truth(2).drift.0, scene.truth(2).drift.1);
         let time = median_time(BUDGET, || {
-            observe(&frames[2], &reference, near, &mut scratch);
+            observe(&frames[2], &reference, &near, &mut scratch);
         });
         print_line("register, tracking", size, time, read);
-        let far = Prediction { x: 60.0, y: -50.0 };
+        let far = Prediction::at(60.0, -50.0);
         let time = median_time(BUDGET, || {
-            observe(&frames[2], &reference, far, &mut scratch);
+            observe(&frames[2], &reference, &far, &mut scratch);
         });
         print_line("register, re-acquiring", size, time, read);
-        let placement = Placement { x: 0.4, y: -0.3, gain: 1.0 };
+        let placement = Placement { motion: Motion::shift(0.4, -0.3), gain: 1.0 };
         let time = median_time(BUDGET, || {
             accumulator.fold(&frames[1], placement, 64, camera.offset_counts);
         });
@@ -112,5 +112,5 @@ fn gauges(
 fn observe_drift(scene: &liwatch::simulate::Scene, index: usize) -> liwatch::register::Drift {
     let (x, y) = scene.truth(index).drift;
     let anchor = Tracker::judge(&liwatch::register::DriftObservation::ANCHOR, 1.0);
-    liwatch::register::Drift { x, y, ..anchor }
+    liwatch::register::Drift { x, y, motion: Motion::shift(x, y), ..anchor }
 }

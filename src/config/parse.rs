@@ -242,6 +242,7 @@ impl Source<'_> {
         positive("calibration", "frame_rate_hz", config.calibration.frame_rate_hz)?;
         positive("camera", "gain_counts_per_electron", config.camera.gain_counts_per_electron)?;
         positive("drift", "max_shift_px", Some(config.drift.max_shift_px))?;
+        positive("drift", "line_time_us", config.drift.line_time_us)?;
         positive("pipeline", "lag_frames", Some(config.pipeline.lag_frames as f64))?;
         positive("pipeline", "queue_frames", Some(config.pipeline.queue_frames as f64))?;
         positive("cell", "max_gap_s", config.cell.max_gap_s)?;

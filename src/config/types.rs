@@ -76,13 +76,23 @@ pub struct CameraConfig {
 pub struct DriftConfig {
     /// Larger drift is reported as not locked.
     pub max_shift_px: f64,
+    /// Rotation and magnification are followed too.
+    pub similarity: bool,
+    /// The time of one line, where frames are scanned line by line: the shear and stretch of the
+    /// drift within a frame are then corrected.
+    pub line_time_us: Option<f64>,
     /// Left out of the registration, beside the gauges' own regions; reference px.
     pub exclude: Vec<Region>,
 }
 
 impl Default for DriftConfig {
     fn default() -> Self {
-        DriftConfig { max_shift_px: 64.0, exclude: Vec::new() }
+        DriftConfig {
+            max_shift_px: 64.0,
+            similarity: false,
+            line_time_us: None,
+            exclude: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::alarm::{AlarmEngine, AlarmEvent};
 use crate::cell::{CellSample, CellSeries};
 use crate::frame::Ledger;
 use crate::gauge::{AnyHints, AnyTracker, Measurement, Schema};
-use crate::register::Tracker;
+use crate::register::{Told, Tracker};
 
 /// What goes to the storage thread.
 pub enum Result {
@@ -58,11 +58,7 @@ impl<'a> Follower<'a> {
         });
         Follower {
             setup,
-            registration: Tracker::new(
-                setup.anchor.index as u64,
-                setup.config.drift.max_shift_px,
-                setup.config.pipeline.lag_frames as u64,
-            ),
+            registration: Tracker::new(setup.anchor.index as u64, setup.registration),
             gauges: gauges.collect(),
             cell,
             alarms,
@@ -73,8 +69,7 @@ impl<'a> Follower<'a> {
     /// What the observers are told before any frame was tracked.
     pub fn first_feedback(&self) -> Arc<Feedback> {
         Arc::new(Feedback {
-            prediction: Default::default(),
-            version: 0,
+            drift: Told::default(),
             hints: self.gauges.iter().map(|gauge| gauge.hints.clone()).collect(),
         })
     }
@@ -106,8 +101,11 @@ impl<'a> Follower<'a> {
         }
         let measurements = self.measure(seen.stamp, seen.gauges);
         let feedback = Feedback {
-            prediction: decision.prediction,
-            version: decision.version,
+            drift: Told {
+                prediction: decision.prediction,
+                version: decision.version,
+                row: seen.stamp.index,
+            },
             hints: self.gauges.iter().map(|gauge| gauge.hints.clone()).collect(),
         };
         // The intake may have finished already; then nobody needs the feedback.

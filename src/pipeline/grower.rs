@@ -23,7 +23,7 @@ pub fn run(
     references: &Sender<Arc<Reference>>,
 ) {
     for Growth { image, fold } in orders {
-        accumulator.fold(&image, fold.placement, fold.memory, setup.camera.offset_counts);
+        accumulator.take(&image, &fold, setup.camera.offset_counts);
         drop(image);
         let Some(version) = fold.build else { continue };
         let reference = Reference::build(version, &accumulator, &setup.mask, &setup.camera);

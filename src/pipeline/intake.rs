@@ -16,7 +16,7 @@ use super::run::PipelineError;
 use crate::config::Policy;
 use crate::format::{Access, Recording};
 use crate::frame::{Fate, Pool, Reason};
-use crate::register::Reference;
+use crate::register::{Reference, lag_at};
 use crate::source::{Announced, Payload, Source};
 
 /// The ends of the channels that the intake holds.
@@ -135,19 +135,19 @@ struct Known {
 }
 
 impl Known {
-    /// The feedback after row `index − lag` and the reference it asks for; nothing when the
+    /// The feedback after row `index − lag` ([`lag_at`]) and the reference it asks for; nothing when the
     /// tracker is gone.
     fn wait_for(
         &mut self,
         intake: &Intake<'_>,
         index: u64,
     ) -> Option<(Arc<Feedback>, Arc<Reference>)> {
-        let wanted = (index + 1).saturating_sub(intake.lag_frames);
+        let wanted = (index + 1).saturating_sub(lag_at(index, intake.lag_frames));
         while self.received < wanted {
             self.feedback = intake.feedback.recv().ok()?;
             self.received += 1;
         }
-        let version = self.feedback.version;
+        let version = self.feedback.drift.version;
         while self.references.back()?.version < version {
             self.references.push_back(intake.references.recv().ok()?);
         }

@@ -6,14 +6,13 @@ use std::time::Instant;
 use super::load::Loaded;
 use crate::frame::{Blank, Fate, PooledImage, Reason, Stamp};
 use crate::gauge::{AnyHints, AnyObservation};
-use crate::register::{DriftObservation, Prediction, Reference};
+use crate::register::{DriftObservation, Reference, Told};
 
 /// What the tracker tells the observers, after one row.
 #[derive(Clone)]
 pub struct Feedback {
-    pub prediction: Prediction,
-    /// The reference to use.
-    pub version: u32,
+    /// Of the drift, and which version of the reference to use.
+    pub drift: Told,
     /// One for each gauge.
     pub hints: Vec<AnyHints>,
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::job::{Job, Pixels, Seen};
 use super::load::{Loaded, load};
 use super::setup::{NamedGauge, Setup};
-use crate::frame::{Fate, Reason, Stamp};
+use crate::frame::{Fate, Image, Reason, Region, Stamp};
 use crate::gauge::View;
 use crate::register::{Drift, DriftObservation, Scratch, Tracker, observe};
 
@@ -45,7 +45,7 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
     let drift = if job.stamp.index == setup.anchor.index as u64 {
         DriftObservation::ANCHOR
     } else {
-        observe(&image, &job.reference, job.feedback.prediction, scratch)
+        observe(&image, &job.reference, &job.feedback.drift.for_row(job.stamp.index), scratch)
     };
     clock.lap();
     let judged = Tracker::judge(&drift, setup.config.drift.max_shift_px);
@@ -56,7 +56,7 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
         .map(|(NamedGauge { gauge, .. }, hints)| {
             let observation = judged
                 .locked
-                .then(|| gauge.observe(&View::new(&image, judged, setup.camera), hints));
+                .then(|| gauge.observe(&view(&image, &judged, gauge.region(), setup), hints));
             clock.lap();
             observation
         })
@@ -72,6 +72,17 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
         image: Some(image),
         latency_ns: clock.latency_ns,
     }
+}
+
+/// What a gauge sees: its region as it stands in this frame.
+fn view<'a>(image: &'a Image, drift: &Drift, region: Region, setup: &Setup) -> View<'a> {
+    let middle =
+        |from: usize, size: usize, field: usize| from as f64 + (size as f64 - field as f64) / 2.0;
+    let (u, v) = (
+        middle(region.x, region.width, image.width),
+        middle(region.y, region.height, image.height),
+    );
+    View::new(image, drift.at(u, v), setup.camera)
 }
 
 fn fate_of(drift: &Drift, repaired: bool, stamp: Stamp) -> (Fate, Reason) {

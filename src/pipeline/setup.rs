@@ -11,7 +11,8 @@ use crate::format::Recording;
 use crate::frame::{Calibration, Pool, PooledImage, Reason, blank_for};
 use crate::gauge::{AnyGauge, registry};
 use crate::noise::CameraModel;
-use crate::register::StaticMask;
+use crate::register::{Settings, StaticMask};
+use crate::source::FrameTimes;
 
 /// Why a run cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,7 @@ pub struct Setup {
     pub camera: CameraModel,
     pub gauges: Vec<NamedGauge>,
     pub mask: StaticMask,
+    pub registration: Settings,
     /// The first frame that can be read: the reference.
     pub anchor: Anchor,
     pub config: Config,
@@ -79,7 +81,8 @@ impl Setup {
         let calibration = calibration(&config, info.pixel_size_nm);
         let anchor = find_anchor(recording.as_ref())?;
         let camera = crate::noise::estimate(&anchor.image, &config.camera);
-        Ok(Setup { recording, calibration, camera, gauges, mask, anchor, config })
+        let registration = registration(recording.as_ref(), &config);
+        Ok(Setup { recording, calibration, camera, gauges, mask, registration, anchor, config })
     }
 
     /// What the run file needs to know before the first row.
@@ -121,6 +124,17 @@ impl Setup {
 fn calibration(config: &Config, own: Option<(f64, f64)>) -> Calibration {
     let configured = config.calibration.pixel_size_nm.map(|size| (size, size));
     Calibration { pixel_size_nm: configured.or(own) }
+}
+
+fn registration(recording: &dyn Recording, config: &Config) -> Settings {
+    let times = FrameTimes::of(recording, config.calibration.frame_rate_hz);
+    let interval_s = times.step_s(recording);
+    Settings {
+        max_shift_px: config.drift.max_shift_px,
+        lag_frames: config.pipeline.lag_frames as u64,
+        similarity: config.drift.similarity,
+        line_share: config.drift.line_time_us.map(|line| line * 1e-6 / interval_s),
+    }
 }
 
 fn find_anchor(recording: &dyn Recording) -> Result<Anchor, SetupError> {

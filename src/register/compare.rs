@@ -3,6 +3,7 @@
 use multiversion::multiversion;
 
 use super::level::Level;
+use super::motion::Motion;
 use crate::frame::{Image, Samples};
 
 /// What one tile of a frame adds up to, at a whole-pixel shift.
@@ -10,28 +11,27 @@ use crate::frame::{Image, Samples};
 pub struct TileSums {
     /// Index into the level's tiles.
     pub tile: usize,
+    /// Index into the level's phases.
+    pub phase: usize,
+    /// Where the weights stood: whole-pixel shift and phase together, px.
+    pub at: (f64, f64),
     /// `Σ w gx I`, `Σ w gy I`, `Σ w structure I` (0 where the level has no structure).
     pub sums: [f64; 3],
     /// `Σ (I − offset)`.
     pub brightness: f64,
 }
 
-/// Sums all tiles that lie within the frame when shifted by (`shift_x`, `shift_y`) whole pixels,
-/// with the weights of the phase of this index.
-pub fn compare(
-    level: &Level,
-    phase: usize,
-    image: &Image,
-    (shift_x, shift_y): (i64, i64),
-    out: &mut Vec<TileSums>,
-) {
+/// Sums all tiles that lie within the frame when each is displaced by `motion` (px of the level),
+/// rounded to whole pixels and the nearest phase.
+pub fn compare(level: &Level, image: &Image, motion: &Motion, out: &mut Vec<TileSums>) {
     out.clear();
     let (side, channels) = (level.shape.tile, level.shape.channels());
     let per_tile = side * side * channels;
-    for (index, (tile, weights)) in
-        level.tiles.iter().zip(level.weights[phase].chunks_exact(per_tile)).enumerate()
-    {
-        let (left, top) = (tile.x as i64 + shift_x, tile.y as i64 + shift_y);
+    for (index, tile) in level.tiles.iter().enumerate() {
+        let (u, v) = level.from_centre(tile);
+        let (x, y) = motion.at(u, v);
+        let (shift_x, shift_y) = (x.round(), y.round());
+        let (left, top) = (tile.x as i64 + shift_x as i64, tile.y as i64 + shift_y as i64);
         let inside = left >= 0
             && top >= 0
             && left + side as i64 <= image.width as i64
@@ -39,6 +39,9 @@ pub fn compare(
         if !inside {
             continue;
         }
+        let phase = level.nearest_phase(x - shift_x, y - shift_y);
+        let prepared = &level.phases[phase];
+        let weights = &prepared.weights[index * per_tile..(index + 1) * per_tile];
         let start = top as usize * image.width + left as usize;
         let sums = match &image.samples {
             Samples::U16(samples) => {
@@ -50,6 +53,8 @@ pub fn compare(
         };
         out.push(TileSums {
             tile: index,
+            phase,
+            at: (shift_x + prepared.at.0, shift_y + prepared.at.1),
             sums: [f64::from(sums[0]), f64::from(sums[1]), f64::from(sums[2])],
             brightness: f64::from(sums[3]) - level.offset_counts * (side * side) as f64,
         });

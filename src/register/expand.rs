@@ -156,7 +156,7 @@ impl<'a> Expander<'a> {
             self.band.fill(self.template, self.bank, top);
             self.top = Some(top);
         }
-        let Expander { template, weight, bank, shape, band, tile, .. } = self;
+        let Expander { weight, bank, shape, band, tile, .. } = self;
         let (side, channels, width) = (shape.tile, shape.channels(), band.width);
         let terms = powers(shape.order).count();
         gather(&weight[top * width..], width, left, side, &mut tile.weight);

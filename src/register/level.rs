@@ -71,20 +71,52 @@ pub struct Expansion {
 pub struct Tile {
     pub x: usize,
     pub y: usize,
-    /// One for each phase, x fastest.
-    pub expansions: Vec<Expansion>,
+    /// Its place in the [`Grid`].
+    pub cell: usize,
     /// Mean of the template above the camera's offset, summed over the tile; NaN when a part of
     /// the tile is masked.
     pub brightness: f64,
 }
 
+/// The squares that the field is cut into: the same for each version of the template, so that a
+/// square can be spoken of from frame to frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Upper left corner of the first square, px.
+    pub left: usize,
+    pub top: usize,
+    /// Side of a square, px.
+    pub side: usize,
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// The least distance of a square from the border, px: the filters' reach with moderate smoothing.
+const INSET_PX: usize = 13;
+
+/// All tiles at one sub-pixel phase.
+pub struct Phase {
+    /// Where it is, in px along x and y.
+    pub at: (f64, f64),
+    /// Tile after tile, row after row: `tile` weights for x, then for y (then for the structure).
+    pub weights: Vec<f32>,
+    /// Tile after tile: the coefficients of the sum for x, for y (and for the structure).
+    pub coefficients: Vec<f64>,
+    /// Variances of each tile's sums: xx, xy, yy.
+    pub variance: Vec<[f64; 3]>,
+    pub structure_variance: Vec<f64>,
+}
+
 /// A prepared template at one resolution.
 pub struct Level {
     pub shape: LevelShape,
+    pub grid: Grid,
+    /// Size of the template, px of the level.
+    pub width: usize,
+    pub height: usize,
     pub tiles: Vec<Tile>,
-    /// For each phase: tile after tile, row after row, `tile` weights for x, then for y (then for
-    /// the structure).
-    pub weights: Vec<Vec<f32>>,
+    /// x fastest.
+    pub phases: Vec<Phase>,
     /// How many frames the template averages.
     pub frames: f64,
     pub offset_counts: f64,
@@ -97,10 +129,45 @@ pub fn powers(order: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..=order).flat_map(|total| (0..=total).map(move |j| (total - j, j)))
 }
 
+/// How many powers there are.
+pub const fn terms(order: usize) -> usize {
+    (order + 1) * (order + 2) / 2
+}
+
 impl LevelShape {
     /// Weight rows per tile row: x, y, and the structure where there is one.
     pub fn channels(&self) -> usize {
         if self.structure { 3 } else { 2 }
+    }
+}
+
+impl Grid {
+    /// Squares of `side` px, centred, so that both borders lose the same. They keep away from the
+    /// border, so that the template's filters see only template, and that a square does not leave
+    /// the field at the first pixel of drift.
+    pub fn new(width: usize, height: usize, side: usize) -> Grid {
+        let fit = |size: usize| size.saturating_sub(2 * INSET_PX) / side;
+        let (columns, rows) = (fit(width), fit(height));
+        let (left, top) = ((width - columns * side) / 2, (height - rows * side) / 2);
+        Grid { left, top, side, columns, rows }
+    }
+
+    /// Corner of a square.
+    pub fn corner(&self, cell: usize) -> (usize, usize) {
+        let (column, row) = (cell % self.columns, cell / self.columns);
+        (self.left + column * self.side, self.top + row * self.side)
+    }
+
+    /// The square in which a pixel lies.
+    pub fn cell_at(&self, x: usize, y: usize) -> Option<usize> {
+        let column = x.checked_sub(self.left)? / self.side;
+        let row = y.checked_sub(self.top)? / self.side;
+        (column < self.columns && row < self.rows).then_some(row * self.columns + column)
+    }
+
+    /// How many squares there are.
+    pub fn cells(&self) -> usize {
+        self.columns * self.rows
     }
 }
 
@@ -109,47 +176,93 @@ impl Level {
     pub fn build(template: &Template<'_>, noise: &CameraModel, shape: LevelShape) -> Level {
         let weight = inverse_variance(template, noise);
         let Smoothing { sigma_px, cost } = best_smoothing(template, &weight);
-        let corners = choose_tiles(template, &weight, &shape, margin(&shape, sigma_px));
-        let phase_count = shape.phases.len() * shape.phases.len();
-        let mut level = Level {
+        let grid = Grid::new(template.width, template.height, shape.tile);
+        let margin = margin(&shape, sigma_px);
+        let tiles: Vec<Tile> = choose_cells(template, &weight, &shape, &grid, margin)
+            .into_iter()
+            .map(|cell| {
+                let (x, y) = grid.corner(cell);
+                let brightness = brightness(template, noise, x, y, shape.tile);
+                Tile { x, y, cell, brightness }
+            })
+            .collect();
+        let mut phases = Vec::with_capacity(shape.phases.len() * shape.phases.len());
+        for phase_y in shape.phases {
+            for phase_x in shape.phases {
+                let at = (*phase_x, *phase_y);
+                let bank = Bank::new(at, sigma_px, shape.order, template.grain);
+                phases.push(Phase::new(at, template, &weight, &bank, &tiles, shape));
+            }
+        }
+        Level {
             shape,
-            tiles: corners
-                .iter()
-                .map(|&(x, y)| Tile {
-                    x,
-                    y,
-                    expansions: Vec::with_capacity(phase_count),
-                    brightness: brightness(template, noise, x, y, shape.tile),
-                })
-                .collect(),
-            weights: Vec::with_capacity(phase_count),
+            grid,
+            width: template.width,
+            height: template.height,
+            tiles,
+            phases,
             frames: template.frames,
             offset_counts: noise.offset_counts,
             noise_cost: cost,
-        };
-        for phase_y in shape.phases {
-            for phase_x in shape.phases {
-                let phase = (*phase_x, *phase_y);
-                let bank = Bank::new(phase, sigma_px, shape.order, template.grain);
-                level.add_phase(template, &weight, &bank);
-            }
         }
-        level
     }
 
-    fn add_phase(&mut self, template: &Template<'_>, weight: &[f32], bank: &Bank) {
-        let shape = self.shape;
-        let mut all_weights =
-            vec![0.0f32; self.tiles.len() * shape.tile * shape.tile * shape.channels()];
+    /// Where a tile's centre is, px from the field's centre.
+    pub fn from_centre(&self, tile: &Tile) -> (f64, f64) {
+        let half = (self.shape.tile as f64 - 1.0) / 2.0;
+        (
+            tile.x as f64 + half - (self.width as f64 - 1.0) / 2.0,
+            tile.y as f64 + half - (self.height as f64 - 1.0) / 2.0,
+        )
+    }
+
+    /// The phase next to a fraction of a pixel.
+    pub fn nearest_phase(&self, x: f64, y: f64) -> usize {
+        let nearest = |fraction: f64| {
+            let distance = |k: &usize| (self.shape.phases[*k] - fraction).abs();
+            (0..self.shape.phases.len())
+                .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+                .unwrap_or(0)
+        };
+        nearest(y) * self.shape.phases.len() + nearest(x)
+    }
+
+    /// Half the field's longer side: the length in which linear parts of a motion are measured.
+    pub fn reach(&self) -> f64 {
+        self.width.max(self.height) as f64 / 2.0
+    }
+
+    /// Coefficients per tile.
+    pub fn stride(&self) -> usize {
+        terms(self.shape.order) * self.shape.channels()
+    }
+}
+
+impl Phase {
+    fn new(
+        at: (f64, f64),
+        template: &Template<'_>,
+        weight: &[f32],
+        bank: &Bank,
+        tiles: &[Tile],
+        shape: LevelShape,
+    ) -> Phase {
+        let per_tile = shape.tile * shape.tile * shape.channels();
+        let mut phase = Phase {
+            at,
+            weights: vec![0.0; tiles.len() * per_tile],
+            coefficients: Vec::with_capacity(tiles.len() * terms(shape.order) * shape.channels()),
+            variance: Vec::with_capacity(tiles.len()),
+            structure_variance: Vec::with_capacity(tiles.len()),
+        };
         let mut expander = Expander::new(template, weight, bank, shape);
-        for (tile, out) in self
-            .tiles
-            .iter_mut()
-            .zip(all_weights.chunks_exact_mut(shape.tile * shape.tile * shape.channels()))
-        {
-            tile.expansions.push(expander.expand((tile.x, tile.y), out));
+        for (tile, out) in tiles.iter().zip(phase.weights.chunks_exact_mut(per_tile)) {
+            let found = expander.expand((tile.x, tile.y), out);
+            phase.coefficients.extend([found.x, found.y, found.structure].into_iter().flatten());
+            phase.variance.push(found.variance);
+            phase.structure_variance.push(found.structure_variance);
         }
-        self.weights.push(all_weights);
+        phase
     }
 }
 
@@ -194,25 +307,26 @@ fn inverse_variance(template: &Template<'_>, noise: &CameraModel) -> Vec<f32> {
     weight
 }
 
-/// The tiles' corners, row by row: a grid inside the margin, without tiles that are mostly masked,
-/// and of the rest those with most information on the shift.
-fn choose_tiles(
+/// The squares that become tiles, row by row: inside the margin, without those that are mostly
+/// masked, and of the rest those with most information on the shift.
+fn choose_cells(
     template: &Template<'_>,
     weight: &[f32],
     shape: &LevelShape,
+    grid: &Grid,
     margin: usize,
-) -> Vec<(usize, usize)> {
+) -> Vec<usize> {
     let side = shape.tile;
-    let columns = template.width.saturating_sub(2 * margin) / side;
-    let rows = template.height.saturating_sub(2 * margin) / side;
-    // The grid is centred, so that both borders lose the same.
-    let left = (template.width - columns * side) / 2;
-    let top = (template.height - rows * side) / 2;
-    let mut chosen: Vec<(f64, (usize, usize))> = (0..rows * columns)
-        .map(|k| (left + (k % columns) * side, top + (k / columns) * side))
-        .filter_map(|corner| {
-            let information = tile_information(template, weight, corner, side)?;
-            Some((information, corner))
+    let inside = |(x, y): (usize, usize)| {
+        x >= margin
+            && y >= margin
+            && x + side + margin <= template.width
+            && y + side + margin <= template.height
+    };
+    let mut chosen: Vec<(f64, usize)> = (0..grid.cells())
+        .filter(|cell| inside(grid.corner(*cell)))
+        .filter_map(|cell| {
+            Some((tile_information(template, weight, grid.corner(cell), side)?, cell))
         })
         .collect();
     let most = (shape.pixels_at_most / (side * side)).max(1);
@@ -220,9 +334,9 @@ fn choose_tiles(
         chosen.sort_by(|a, b| b.0.total_cmp(&a.0));
         chosen.truncate(most);
     }
-    let mut corners: Vec<(usize, usize)> = chosen.into_iter().map(|(_, corner)| corner).collect();
-    corners.sort_by_key(|&(x, y)| (y, x));
-    corners
+    let mut cells: Vec<usize> = chosen.into_iter().map(|(_, cell)| cell).collect();
+    cells.sort_unstable();
+    cells
 }
 
 /// `Σ w |∇T|²` by central differences over two pixels; nothing for a tile that is mostly masked.

@@ -4,26 +4,34 @@
 //! frame order what is reported, what is predicted, and which frames grow the template
 //! ([`Accumulator`]), from which the next version of the reference is built.
 
+mod acquire;
 mod bin;
 mod coarse;
 mod compare;
+mod evidence;
 mod expand;
 mod grain;
 mod kernel;
 mod level;
+mod motion;
 mod observe;
+mod outliers;
 mod reference;
+mod scan;
 mod sequence;
+mod slope;
+mod small;
 mod solve;
 mod spectrum;
 mod template;
 mod track;
 
+pub use motion::Motion;
 pub use observe::{DriftObservation, Prediction, Scratch, observe};
 pub use reference::{Reference, StaticMask};
 pub use sequence::Sequence;
 pub use template::{Accumulator, Placement};
-pub use track::{Decision, Fold, Tracker};
+pub use track::{Decision, Fold, Settings, Told, Tracker, lag_at};
 
 /// The displacement of the specimen in one frame: a feature at (x0, y0) in the reference stands
 /// at (x0 + x, y0 + y) in the frame.
@@ -37,6 +45,8 @@ pub struct Drift {
     pub x_error: f64,
     /// One sigma, pixels.
     pub y_error: f64,
+    /// The same with its linear part: where all points of the field stand in the raster.
+    pub motion: Motion,
     /// 0 (nothing in common with the template) to 1 (all that the noise allows).
     pub quality: f32,
     /// True when the registration is trusted.
@@ -46,12 +56,19 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// The same, told of another place than the field's centre: a point at (`u`, `v`) px from it.
+    pub fn at(&self, u: f64, v: f64) -> Drift {
+        let (x, y) = self.motion.at(u, v);
+        Drift { x, y, ..*self }
+    }
+
     /// The drift of a frame that was not registered.
     pub const UNKNOWN: Drift = Drift {
         x: f64::NAN,
         y: f64::NAN,
         x_error: f64::NAN,
         y_error: f64::NAN,
+        motion: Motion { x: f64::NAN, y: f64::NAN, matrix: [0.0; 4] },
         quality: 0.0,
         locked: false,
         keyframe: 0,

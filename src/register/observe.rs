@@ -1,76 +1,158 @@
 //! One frame against the reference: pure, and on any thread.
 //!
 //! From the prediction, whole-pixel steps at binned resolution; when the frame there does not
-//! look like the template, a search over the whole field; then one pass at full resolution. The
-//! frame is trusted (locked) when the template's structure is in it and both resolutions agree.
+//! look as it should, a search ([`acquire`](super::acquire)); then one pass at full resolution.
+//! The frame is trusted (locked) when the template's structure is in it and both resolutions
+//! agree.
 
+use std::sync::Arc;
+
+use super::acquire::{acquire, approach, as_expected, is_like};
 use super::bin::bin;
 use super::coarse::SearchScratch;
 use super::compare::{TileSums, compare};
-use super::level::Level;
+use super::level::{Grid, Level};
+use super::motion::{Freedom, Motion};
 use super::reference::Reference;
-use super::solve::{Fit, solve};
+use super::slope::contrast;
+use super::solve::{Ask, Fit, SolveSpace, solve};
 use crate::frame::Image;
 
-/// Where the tracker expects the frame, in pixels of drift.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What the tracker knows of the frames to come.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    pub x: f64,
-    pub y: f64,
+    /// Where the frame is expected.
+    pub motion: Motion,
+    /// Drift per frame, px.
+    pub velocity: (f64, f64),
+    /// What may vary from frame to frame.
+    pub freedom: Freedom,
+    /// The frames' structure over the template's: 1 for the same focus and contrast.
+    pub contrast: f64,
+    /// The likeness of the last frames.
+    pub likeness: f64,
+    /// Squares of the full-resolution grid in which something of its own moves; none when empty.
+    pub masked: Arc<[bool]>,
+    /// Whether the contrast is to be measured even when nothing seems to have changed.
+    pub measure_contrast: bool,
+}
+
+impl Default for Prediction {
+    fn default() -> Self {
+        Prediction {
+            motion: Motion::default(),
+            velocity: (0.0, 0.0),
+            freedom: Freedom::default(),
+            contrast: 1.0,
+            likeness: 1.0,
+            masked: Arc::from([]),
+            measure_contrast: false,
+        }
+    }
+}
+
+impl Prediction {
+    /// A drift that is expected, and nothing more known.
+    pub fn at(x: f64, y: f64) -> Prediction {
+        Prediction { motion: Motion::shift(x, y), ..Prediction::default() }
+    }
+
+    /// The same, `frames` later than the tracker's last frame.
+    pub fn ahead(&self, frames: f64) -> Prediction {
+        let mut later = self.clone();
+        later.motion.x += frames * self.velocity.0;
+        later.motion.y += frames * self.velocity.1;
+        later
+    }
+}
+
+/// What one square of the grid leaves over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellResidual {
+    pub cell: u32,
+    /// Measured less promised sums, x and y.
+    pub residual: [f32; 2],
+    /// Their variance: xx, xy, yy.
+    pub variance: [f32; 3],
 }
 
 /// What one frame says of its drift.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DriftObservation {
-    pub x: f64,
-    pub y: f64,
+    /// NaN when nothing could be found.
+    pub motion: Motion,
+    /// One sigma of the shift, px.
     pub x_error: f64,
     pub y_error: f64,
     /// The frame's brightness against the template's.
     pub gain: f64,
+    /// The frame's structure over the template's, beyond brightness, and one sigma; nothing when
+    /// it was not measured.
+    pub contrast: Option<(f64, f64)>,
     /// Likeness to the template at binned resolution: 1 when all structure is there.
     pub likeness: f64,
     /// True when the numbers can be trusted.
     pub locked: bool,
     /// True when the whole field had to be searched.
     pub searched: bool,
+    /// The part of the squares that agree, of those in the frame.
+    pub agreeing: f64,
     /// The part of the information that the template's noise cost, 0 to 1: a reason to average
     /// more frames.
     pub template_cost: f64,
+    /// The part of the residuals' variance that is the template's own noise.
+    pub template_share: f64,
+    /// Which keyframe the reference belongs to.
+    pub keyframe: u32,
+    pub grid: Option<Grid>,
+    pub residuals: Vec<CellResidual>,
 }
 
 impl DriftObservation {
     /// The anchor frame: it defines the coordinates, so its drift is 0 exactly.
     pub const ANCHOR: DriftObservation = DriftObservation {
-        x: 0.0,
-        y: 0.0,
+        motion: Motion { x: 0.0, y: 0.0, matrix: [0.0; 4] },
         x_error: 0.0,
         y_error: 0.0,
         gain: 1.0,
+        contrast: None,
         likeness: 1.0,
         locked: true,
         searched: false,
+        agreeing: 1.0,
         template_cost: 0.0,
+        template_share: 0.0,
+        keyframe: 0,
+        grid: None,
+        residuals: Vec::new(),
     };
 
     const LOST: DriftObservation = DriftObservation {
-        x: f64::NAN,
-        y: f64::NAN,
+        motion: Motion { x: f64::NAN, y: f64::NAN, matrix: [0.0; 4] },
         x_error: f64::NAN,
         y_error: f64::NAN,
         gain: f64::NAN,
         likeness: 0.0,
         locked: false,
         searched: true,
+        contrast: None,
+        agreeing: 0.0,
         template_cost: 0.0,
+        template_share: 0.0,
+        keyframe: 0,
+        grid: None,
+        residuals: Vec::new(),
     };
 }
 
 /// Work space of one thread.
 pub struct Scratch {
-    binned: Image,
-    sums: Vec<TileSums>,
-    search: SearchScratch,
+    pub(super) binned: Image,
+    pub(super) sums: Vec<TileSums>,
+    pub(super) search: SearchScratch,
+    pub(super) solve: SolveSpace,
+    /// Squares of the coarse grid that are left out.
+    pub(super) coarse_masked: Vec<bool>,
 }
 
 impl Default for Scratch {
@@ -79,107 +161,95 @@ impl Default for Scratch {
             binned: Image::zeros_f32(0, 0),
             sums: Vec::new(),
             search: SearchScratch::default(),
+            solve: SolveSpace::default(),
+            coarse_masked: Vec::new(),
         }
     }
 }
 
-/// Less of the template's structure than this is not the same scene.
-const LIKENESS_LEAST: f64 = 0.5;
-/// Structure must stand this many sigma above the noise.
-const SIGNIFICANCE_LEAST: f64 = 8.0;
-/// At least this part of the tiles must agree with the fit, and lie in the frame.
-const TILES_AGREE: f64 = 0.35;
-const TILES_IN_FRAME: f64 = 0.1;
-/// Candidates of the whole-field search that are looked at closely.
-const CANDIDATES: usize = 3;
+/// At least this part of the tiles must agree with the fit.
+pub const TILES_AGREE: f64 = 0.35;
+/// How far beyond the phases of the full resolution the polynomials are trusted, px.
+const BEYOND_PHASE_PX: f64 = 0.35;
 
 /// Measures the drift of `image`.
 pub fn observe(
     image: &Image,
     reference: &Reference,
-    prediction: Prediction,
+    prediction: &Prediction,
     scratch: &mut Scratch,
 ) -> DriftObservation {
     let factor = reference.factor as f64;
-    // The centre of a binned pixel stands between full pixels; a shift only scales.
-    let start = ((prediction.x / factor).round() as i64, (prediction.y / factor).round() as i64);
     bin(image, reference.factor, &mut scratch.binned);
-    let mut coarse = approach(&reference.coarse, &scratch.binned, start, &mut scratch.sums);
-    let searched = !coarse.is_some_and(|fit| is_like(&reference.coarse, &fit));
-    if searched {
-        coarse = search(reference, scratch).or(coarse);
-    }
-    let Some(coarse) = coarse else { return DriftObservation::LOST };
-    let near = (coarse.x * factor, coarse.y * factor);
-    let Some(fine) = refine(&reference.full, image, near, &mut scratch.sums) else {
-        return DriftObservation { likeness: coarse.likeness, ..DriftObservation::LOST };
+    mask_coarse(reference, &prediction.masked, &mut scratch.coarse_masked);
+    let expected = prediction.motion.binned(factor);
+    let tracked = approach(&reference.coarse, expected, prediction.freedom, scratch);
+    let fine_enough =
+        |fit: &Fit| is_like(&reference.coarse, fit, false) && as_expected(fit, prediction.likeness);
+    let searched = !tracked.is_some_and(|fit| fine_enough(&fit));
+    let found = if searched { acquire(reference, tracked, scratch) } else { tracked };
+    let Some(coarse) = found else {
+        let likeness = tracked.map_or(0.0, |fit| fit.likeness.clamp(0.0, 1.0));
+        return DriftObservation {
+            likeness,
+            keyframe: reference.keyframe,
+            ..DriftObservation::LOST
+        };
     };
+    let refined = refine(image, reference, &coarse, prediction, searched, scratch);
+    let Some((fine, contrast)) = refined else {
+        return DriftObservation {
+            likeness: coarse.likeness,
+            keyframe: reference.keyframe,
+            ..DriftObservation::LOST
+        };
+    };
+    let template_noise = 1.0 / reference.full.frames;
     DriftObservation {
-        x: fine.x,
-        y: fine.y,
+        motion: fine.motion,
         x_error: fine.covariance[0].sqrt(),
         y_error: fine.covariance[2].sqrt(),
         gain: fine.gain,
+        contrast,
         likeness: coarse.likeness,
-        locked: is_like(&reference.coarse, &coarse)
-            && agree(&coarse, &fine, factor)
+        locked: agree(&coarse, &fine, factor)
             && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64,
         searched,
+        agreeing: fine.tiles as f64 / fine.tiles_in_frame.max(1) as f64,
         template_cost: reference.full.noise_cost,
+        template_share: template_noise / (1.0 / fine.gain + template_noise),
+        keyframe: reference.keyframe,
+        grid: Some(reference.full.grid),
+        residuals: residuals(&scratch.solve),
     }
 }
 
-/// Whole-pixel steps until the rest is below a pixel; coordinates of the level.
-fn approach(
-    level: &Level,
-    image: &Image,
-    start: (i64, i64),
-    sums: &mut Vec<TileSums>,
-) -> Option<Fit> {
-    const STEPS: usize = 8;
-    const LONGEST_STEP_PX: f64 = 2.0;
-    let mut shift = start;
-    let mut best: Option<Fit> = None;
-    for _ in 0..STEPS {
-        compare(level, 0, image, shift, sums);
-        let fit = solve(level, 0, (0.0, 0.0), sums, 0.75)?;
-        let placed = Fit { x: shift.0 as f64 + fit.x, y: shift.1 as f64 + fit.y, ..fit };
-        if best.is_none_or(|best| placed.likeness > best.likeness) {
-            best = Some(placed);
-        }
-        let step = |d: f64| d.clamp(-LONGEST_STEP_PX, LONGEST_STEP_PX).round() as i64;
-        let next = (shift.0 + step(fit.x), shift.1 + step(fit.y));
-        if next == shift {
-            return Some(placed);
-        }
-        shift = next;
-    }
-    best
+fn residuals(space: &SolveSpace) -> Vec<CellResidual> {
+    let cells = space.locals.iter().map(|local| CellResidual {
+        cell: local.cell as u32,
+        residual: local.residual.map(|r| r as f32),
+        variance: local.variance.map(|v| v as f32),
+    });
+    cells.collect()
 }
 
-fn search(reference: &Reference, scratch: &mut Scratch) -> Option<Fit> {
-    let crate::frame::Samples::F32(binned) = &scratch.binned.samples else {
-        unreachable!("binning writes f32 samples");
-    };
-    let (width, height) = (scratch.binned.width, scratch.binned.height);
-    let found = reference.search.find(binned, width, height, CANDIDATES, &mut scratch.search);
-    let mut best: Option<Fit> = None;
-    for candidate in found {
-        let fit = approach(&reference.coarse, &scratch.binned, candidate, &mut scratch.sums);
-        if let Some(fit) = fit
-            && best.is_none_or(|best| fit.significance > best.significance)
-        {
-            best = Some(fit);
-        }
+/// A coarse square is left out when half of what it covers is.
+fn mask_coarse(reference: &Reference, masked: &[bool], out: &mut Vec<bool>) {
+    out.clear();
+    if !masked.iter().any(|masked| *masked) {
+        return;
     }
-    best
-}
-
-fn is_like(level: &Level, fit: &Fit) -> bool {
-    fit.likeness >= LIKENESS_LEAST
-        && fit.significance >= SIGNIFICANCE_LEAST
-        && fit.tiles as f64 >= TILES_AGREE * fit.tiles_in_frame as f64
-        && fit.tiles_in_frame as f64 >= TILES_IN_FRAME * level.tiles.len() as f64
+    let (coarse, fine, factor) = (&reference.coarse.grid, &reference.full.grid, reference.factor);
+    out.extend((0..coarse.cells()).map(|cell| {
+        let (x, y) = coarse.corner(cell);
+        let quarters = [(1, 1), (3, 1), (1, 3), (3, 3)];
+        let hit = |(i, j): &(usize, usize)| {
+            let probe = |at: usize, quarter: usize| (at + quarter * coarse.side / 4) * factor;
+            fine.cell_at(probe(x, *i), probe(y, *j))
+                .is_some_and(|cell| masked.get(cell).is_some_and(|masked| *masked))
+        };
+        quarters.iter().filter(|quarter| hit(quarter)).count() >= 2
+    }));
 }
 
 /// True when the two resolutions tell the same drift, within their errors and half a binned pixel.
@@ -187,41 +257,78 @@ fn agree(coarse: &Fit, fine: &Fit, factor: f64) -> bool {
     let within = |coarse_at: f64, fine_at: f64, variance: f64| {
         (coarse_at * factor - fine_at).abs() < 0.5 * factor + 4.0 * factor * variance.sqrt()
     };
-    within(coarse.x, fine.x, coarse.covariance[0]) && within(coarse.y, fine.y, coarse.covariance[2])
+    within(coarse.motion.x, fine.motion.x, coarse.covariance[0])
+        && within(coarse.motion.y, fine.motion.y, coarse.covariance[2])
 }
 
-/// One pass at full resolution, repeated only when the first guess of shift and phase was off.
-fn refine(level: &Level, image: &Image, near: (f64, f64), sums: &mut Vec<TileSums>) -> Option<Fit> {
+/// One pass at full resolution, repeated only when the first guess of shift and phase was off; and
+/// the frame's contrast, where it had to be measured.
+fn refine(
+    image: &Image,
+    reference: &Reference,
+    coarse: &Fit,
+    prediction: &Prediction,
+    searched: bool,
+    scratch: &mut Scratch,
+) -> Option<(Fit, Option<(f64, f64)>)> {
     const PASSES: usize = 4;
-    let phases = level.shape.phases;
-    let reach = 0.5 / phases.len() as f64;
-    let mut at = near;
-    let mut last = None;
-    for _ in 0..PASSES {
-        let shift = (at.0.round(), at.1.round());
-        let (column, phase_x) = nearest(phases, at.0 - shift.0);
-        let (row, phase_y) = nearest(phases, at.1 - shift.1);
-        let phase = row * phases.len() + column;
-        compare(level, phase, image, (shift.0 as i64, shift.1 as i64), sums);
-        let fit = solve(level, phase, (phase_x, phase_y), sums, reach + 0.35)?;
-        let placed = Fit { x: shift.0 + fit.x, y: shift.1 + fit.y, ..fit };
-        let beyond = (fit.x - phase_x).abs().max((fit.y - phase_y).abs());
-        last = Some(placed);
-        // A little beyond the border of two phases both are as good; do not swing between them.
-        if beyond < reach + 0.1 {
-            return last;
+    const LONGEST_STEP_PX: f64 = 2.0;
+    let level = &reference.full;
+    let between = 0.5 / level.shape.phases.len() as f64;
+    // A frame that had to be searched for may be turned or magnified against the last.
+    let turned = searched && !coarse.motion.is_shift();
+    let freedom =
+        Freedom { similarity: prediction.freedom.similarity || turned, ..prediction.freedom };
+    let changed = coarse.likeness / prediction.likeness;
+    let unusual = searched || !(0.95..1.05).contains(&changed);
+    let mut ask = Ask {
+        start: Motion {
+            x: coarse.motion.x * reference.factor as f64,
+            y: coarse.motion.y * reference.factor as f64,
+            matrix: coarse.motion.matrix,
+        },
+        freedom,
+        contrast: prediction.contrast * if unusual { changed.clamp(0.3, 3.0) } else { 1.0 },
+        reach: between + BEYOND_PHASE_PX,
+        masked: &prediction.masked,
+    };
+    let mut measured = None;
+    for pass in 0..PASSES {
+        compare(level, image, &ask.start, &mut scratch.sums);
+        let mut fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;
+        if pass == 0 && (unusual || prediction.measure_contrast) {
+            measured = contrast(level, image, &fit, &ask, scratch);
+            if let Some((contrast, sigma)) = measured
+                && (contrast - ask.contrast).abs() > 4.0 * sigma
+            {
+                ask.contrast = contrast.clamp(0.2, 5.0);
+                fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;
+            }
         }
-        at = (at.0 + (placed.x - at.0).clamp(-2.0, 2.0), at.1 + (placed.y - at.1).clamp(-2.0, 2.0));
+        // A little beyond the border of two phases both are as good; do not swing between them.
+        if farthest(level, &scratch.sums, &fit.motion) < between + 0.1 || pass == PASSES - 1 {
+            return Some((fit, measured));
+        }
+        let step = |from: f64, to: f64| from + (to - from).clamp(-LONGEST_STEP_PX, LONGEST_STEP_PX);
+        ask.start = Motion {
+            x: step(ask.start.x, fit.motion.x),
+            y: step(ask.start.y, fit.motion.y),
+            matrix: fit.motion.matrix,
+        };
     }
-    last
+    None
 }
 
-fn nearest(phases: &[f64], fraction: f64) -> (usize, f64) {
-    let mut best = (0, phases[0]);
-    for (index, phase) in phases.iter().enumerate() {
-        if (phase - fraction).abs() < (best.1 - fraction).abs() {
-            best = (index, *phase);
-        }
+/// How far the motion lies from where a tile's weights stood, at most, px.
+fn farthest(level: &Level, sums: &[TileSums], motion: &Motion) -> f64 {
+    let distance = |sum: &TileSums| {
+        let (u, v) = level.from_centre(&level.tiles[sum.tile]);
+        let (x, y) = motion.at(u, v);
+        (x - sum.at.0).abs().max((y - sum.at.1).abs())
+    };
+    if motion.is_shift() {
+        sums.first().map_or(0.0, distance)
+    } else {
+        sums.iter().map(distance).fold(0.0, f64::max)
     }
-    best
 }

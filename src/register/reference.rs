@@ -21,6 +21,8 @@ const LASTING_FRAMES: f64 = 32.0;
 pub struct Reference {
     /// Counts up with each new version of the template.
     pub version: u32,
+    /// Which keyframe the template grew from.
+    pub keyframe: u32,
     pub(super) full: Level,
     pub(super) coarse: Level,
     pub(super) search: Search,
@@ -108,7 +110,7 @@ impl Reference {
             frames,
             small_noise.variance(mean),
         );
-        Reference { version, full, coarse, search, factor }
+        Reference { version, keyframe: accumulator.keyframe(), full, coarse, search, factor }
     }
 
     /// True when the template has too little structure outside the masks for any drift.

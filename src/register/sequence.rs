@@ -4,47 +4,48 @@
 use std::collections::VecDeque;
 
 use super::{
-    Accumulator, Drift, DriftObservation, Prediction, Reference, Scratch, StaticMask, Tracker,
-    observe,
+    Accumulator, Decision, Drift, DriftObservation, Prediction, Reference, Scratch, Settings,
+    StaticMask, Told, Tracker, lag_at, observe,
 };
 use crate::frame::Image;
 use crate::noise::CameraModel;
 
 /// A sequence of frames that is being registered.
 pub struct Sequence {
+    settings: Settings,
     mask: StaticMask,
     camera: CameraModel,
     accumulator: Accumulator,
     tracker: Tracker,
     /// Versions of the template that frames may still ask for, the oldest first.
     references: VecDeque<Reference>,
-    /// What is told to the next frames: prediction and version, the oldest first.
-    told: VecDeque<(Prediction, u32)>,
+    /// What was known after each of the last rows, the oldest first.
+    told: VecDeque<Told>,
     frames: u64,
     scratch: Scratch,
 }
 
 impl Sequence {
-    /// Starts with the frame that defines the coordinates. What a frame is told is
-    /// `lag_frames` old.
+    /// Starts with the frame that defines the coordinates.
     pub fn new(
         first: &Image,
         mask: StaticMask,
         camera: CameraModel,
-        max_shift_px: f64,
-        lag_frames: usize,
+        settings: Settings,
     ) -> Sequence {
         let accumulator = Accumulator::new(first);
         let reference = Reference::build(0, &accumulator, &mask, &camera);
-        let mut tracker = Tracker::new(0, max_shift_px, lag_frames.max(1) as u64);
-        tracker.track(0, Some(&DriftObservation::ANCHOR));
+        let mut tracker = Tracker::new(0, settings);
+        let decision = tracker.track(0, Some(&DriftObservation::ANCHOR));
+        let told = Told { prediction: decision.prediction, version: decision.version, row: 0 };
         Sequence {
+            settings,
             mask,
             camera,
             accumulator,
             tracker,
             references: VecDeque::from([reference]),
-            told: VecDeque::from(vec![(Prediction::default(), 0); lag_frames.max(1)]),
+            told: VecDeque::from([told]),
             frames: 1,
             scratch: Scratch::default(),
         }
@@ -52,33 +53,40 @@ impl Sequence {
 
     /// The drift of the next frame; every image has the size of the first.
     pub fn push(&mut self, frame: &Image) -> Drift {
-        let (prediction, version) = self.told.pop_front().unwrap_or_default();
+        let index = self.frames;
+        let row = index - lag_at(index, self.settings.lag_frames).min(index);
+        while self.told.len() > 1 && self.told[0].row < row {
+            self.told.pop_front();
+        }
+        let (prediction, version) = (self.told[0].for_row(index), self.told[0].version);
         while self.references.front().is_some_and(|oldest| oldest.version < version) {
             self.references.pop_front();
         }
         let Some(reference) = self.references.front() else {
             unreachable!("a version is built before a frame is told to use it");
         };
-        let seen = observe(frame, reference, prediction, &mut self.scratch);
-        let decision = self.tracker.track(self.frames, Some(&seen));
+        let seen = observe(frame, reference, &prediction, &mut self.scratch);
+        let decision = self.tracker.track(index, Some(&seen));
         self.frames += 1;
-        if let Some(fold) = decision.fold {
-            self.accumulator.fold(frame, fold.placement, fold.memory, self.camera.offset_counts);
+        if let Some(fold) = &decision.fold {
+            self.accumulator.take(frame, fold, self.camera.offset_counts);
             if let Some(version) = fold.build {
                 let next = Reference::build(version, &self.accumulator, &self.mask, &self.camera);
                 self.references.push_back(next);
             }
         }
-        self.told.push_back((decision.prediction, decision.version));
-        decision.drift
+        let Decision { prediction, version, drift, .. } = decision;
+        self.told.push_back(Told { prediction, version, row: index });
+        drift
     }
 
     /// What the next frame would show, without being told of it.
     pub fn look(&mut self, frame: &Image) -> DriftObservation {
-        let (prediction, _) = self.told.back().copied().unwrap_or_default();
+        let prediction =
+            self.told.back().map_or_else(Prediction::default, |told| told.prediction.clone());
         let Some(reference) = self.references.back() else {
             unreachable!("there is always a version of the template");
         };
-        observe(frame, reference, prediction, &mut self.scratch)
+        observe(frame, reference, &prediction, &mut self.scratch)
     }
 }

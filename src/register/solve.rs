@@ -1,255 +1,411 @@
-//! From the sums of the tiles to a displacement: Newton steps on the score equation, with tiles
-//! left out whose residual shows that something of their own moves in them.
+//! From the sums of the tiles to a motion: Newton steps on the score equation.
+//!
+//! Each tile gives two equations, `measured = P(δ)`, δ being the motion at its centre beyond the
+//! weights' own place and P the polynomials of [`level`](super::level). They are linear in a small
+//! step of the motion's parameters, so the weighted normal equations are solved two or three
+//! times. Tiles in which something of its own moves are left out ([`outliers`](super::outliers)).
 
 use super::compare::TileSums;
-use super::level::{Expansion, Level, powers};
+use super::level::{Level, terms};
+use super::motion::{Freedom, Motion, PARAMETERS};
+use super::outliers::{Outliers, robust_shift};
+use super::small::{Square, solve as solve_linear};
 
-/// A displacement of the specimen against the level's template, in pixels of the level.
+/// What the caller knows before.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// Where the sums were taken, or better; px of the level.
+    pub start: Motion,
+    pub freedom: Freedom,
+    /// The frame's structure over the template's, beyond its brightness: 1 for the same focus.
+    pub contrast: f64,
+    /// How far from a phase the polynomials are trusted, px of the level.
+    pub reach: f64,
+    /// Squares of the level's grid that are to be left out; all are used when empty.
+    pub masked: &'a [bool],
+}
+
+/// A motion of the specimen against the level's template, in pixels of the level.
 #[derive(Clone, Copy, Debug)]
 pub struct Fit {
-    /// Beyond the whole-pixel shift of the comparison.
-    pub x: f64,
-    pub y: f64,
-    /// Variances and covariance (px²): xx, xy, yy. From the noise of frame and template,
-    /// enlarged by what the residuals show beyond it.
+    pub motion: Motion,
+    /// Variances and covariance (px²) of the shift: xx, xy, yy. From the noise of frame and
+    /// template, enlarged by what the residuals show beyond it.
     pub covariance: [f64; 3],
     /// Tiles that took part.
     pub tiles: usize,
-    /// Tiles within the frame.
+    /// Tiles within the frame and not masked.
     pub tiles_in_frame: usize,
     /// The frame's brightness against the template's.
     pub gain: f64,
-    /// The template's structure found in the frame, over what the displacement promises; NaN for
+    /// The template's structure found in the frame, over what the motion promises; NaN for
     /// levels without structure.
     pub likeness: f64,
     /// The structure found, over its one sigma.
     pub significance: f64,
 }
 
-/// A tile whose squared residual (χ², two degrees of freedom) exceeds this multiple of the
-/// median's is left out; noise alone does that once in 20,000.
-const OUTLIER: f64 = 20.0;
-const MEDIAN_CHI2: f64 = 1.386_294_361_119_890_6;
+/// One tile at one motion.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Local {
+    /// Its square in the grid.
+    pub cell: usize,
+    /// Measured less promised, in units of the template.
+    pub residual: [f64; 2],
+    /// How the promised sums change with the motion: x with x, x with y, y with x, y with y.
+    pub slope: [f64; 4],
+    /// Variance of the sums: xx, xy, yy; noise of frame and template.
+    pub variance: [f64; 3],
+    /// Information on the shift is worth something here and now.
+    pub used: bool,
+    /// Left out from the start.
+    pub masked: bool,
+}
 
-/// Solves for the displacement; nothing when the tiles carry no information.
-///
-/// `reach` bounds how far from the phase the polynomials are trusted, in pixels of the level.
+/// Work space, reused from frame to frame.
+#[derive(Default)]
+pub struct SolveSpace {
+    /// The tiles of the last solution.
+    pub locals: Vec<Local>,
+    ratios: Vec<f64>,
+    outliers: Outliers,
+}
+
+/// Rounds of leaving tiles out, at most.
+const ROUNDS: usize = 6;
+/// When more than this part of the tiles disagrees, the start is looked for anew, robustly.
+const DISAGREE: f64 = 0.08;
+
+/// Solves for the motion; nothing when the tiles carry no information.
 pub fn solve(
     level: &Level,
-    phase: usize,
-    phase_at: (f64, f64),
     sums: &[TileSums],
-    reach: f64,
+    ask: &Ask<'_>,
+    space: &mut SolveSpace,
 ) -> Option<Fit> {
-    let gain = brightness_ratio(level, sums)?;
-    let mut used = vec![true; sums.len()];
-    let mut delta = (0.0, 0.0);
+    let gain = brightness_ratio(level, sums, ask.masked, &mut space.ratios)?;
+    let scale = Scale { measured: 1.0 / (gain * ask.contrast), noise: noise(level, gain, ask) };
+    let reach_px = level.reach();
+    let SolveSpace { locals, outliers, .. } = space;
+    let mut motion = ask.start;
+    start_locals(level, sums, ask, scale, locals);
+    let in_frame = locals.iter().filter(|local| !local.masked).count();
     let mut excess = 1.0;
-    for round in 0..4 {
-        delta = newton(level, phase, sums, &used, gain, delta, reach)?;
-        let at = Monomials::at(level.shape.order, delta);
-        let residuals: Vec<f64> =
-            sums.iter().map(|tile| chi2(level, phase, tile, gain, &at)).collect();
-        let mut sorted = residuals.clone();
-        sorted.sort_by(f64::total_cmp);
-        excess = (sorted[sorted.len() / 2] / MEDIAN_CHI2).max(f64::MIN_POSITIVE);
-        let limit = OUTLIER * excess.max(1.0);
-        let next: Vec<bool> = residuals.iter().map(|r| *r < limit).collect();
-        if next == used || round == 3 {
+    for round in 0..ROUNDS {
+        motion = newton(level, sums, ask, scale, motion, locals)?;
+        excess = outliers.judge(&level.grid, locals);
+        let left = outliers.kept(locals);
+        if round == 0 && (left as f64) < (1.0 - DISAGREE) * in_frame as f64 {
+            // Many disagree: those that moved have drawn the first solution after them.
+            if let Some((x, y)) = robust_shift(&level.grid, locals) {
+                motion.x += x;
+                motion.y += y;
+                evaluate(level, sums, scale, ask.reach, &motion, locals);
+                outliers.judge(&level.grid, locals);
+            }
+        }
+        if !outliers.apply(locals) {
             break;
         }
-        used = next;
     }
-    let total = Total::of(level, phase, sums, &used, gain);
-    let covariance = total.covariance(level, delta, gain, excess.max(1.0))?;
-    let (likeness, significance) = total.likeness(level, delta, gain);
+    let normal = Normal::of(level, ask.freedom, reach_px, locals);
+    let covariance = normal.covariance(excess)?;
+    let (likeness, significance) = likeness(level, sums, &motion, scale, ask, locals);
     Some(Fit {
-        x: phase_at.0 + delta.0,
-        y: phase_at.1 + delta.1,
+        motion,
         covariance,
-        tiles: used.iter().filter(|used| **used).count(),
-        tiles_in_frame: sums.len(),
+        tiles: locals.iter().filter(|local| local.used).count(),
+        tiles_in_frame: in_frame,
         gain,
         likeness,
         significance,
     })
 }
 
-/// The frame's brightness over the template's, from tiles without masked pixels.
-fn brightness_ratio(level: &Level, sums: &[TileSums]) -> Option<f64> {
-    let (mut frame, mut template) = (0.0, 0.0);
-    for tile in sums {
-        let expected = level.tiles[tile.tile].brightness;
-        if expected.is_finite() {
-            frame += tile.brightness;
-            template += expected;
-        }
-    }
-    if template == 0.0 {
+/// From the sums of a frame to units of the template.
+#[derive(Clone, Copy)]
+struct Scale {
+    measured: f64,
+    /// Variance of a measured sum, over that of one frame like the template.
+    noise: f64,
+}
+
+/// A dimmer beam is a noisier one, and the template adds its own share.
+fn noise(level: &Level, gain: f64, ask: &Ask<'_>) -> f64 {
+    1.0 / (gain * ask.contrast * ask.contrast) + 1.0 / level.frames
+}
+
+/// The frame's brightness over the template's: the median of the tiles, so that what covers less
+/// than half of the field does not count.
+fn brightness_ratio(
+    level: &Level,
+    sums: &[TileSums],
+    masked: &[bool],
+    ratios: &mut Vec<f64>,
+) -> Option<f64> {
+    ratios.clear();
+    ratios.extend(sums.iter().filter_map(|sum| {
+        let tile = &level.tiles[sum.tile];
+        let ratio = sum.brightness / tile.brightness;
+        (ratio.is_finite() && !masked.get(tile.cell).is_some_and(|m| *m)).then_some(ratio)
+    }));
+    if ratios.is_empty() {
         // Every tile has a masked part: nothing to judge brightness by.
         return (!sums.is_empty()).then_some(1.0);
     }
-    let gain = frame / template;
-    (gain.is_finite() && gain > 0.02).then_some(gain)
+    let middle = ratios.len() / 2;
+    let (_, gain, _) = ratios.select_nth_unstable_by(middle, f64::total_cmp);
+    (*gain > 0.02).then_some(*gain)
 }
 
-/// The tiles' expansions and sums, added.
-struct Total {
-    measured: [f64; 3],
-    x: Vec<f64>,
-    y: Vec<f64>,
-    structure: Vec<f64>,
-    variance: [f64; 3],
-    structure_variance: f64,
+fn start_locals(
+    level: &Level,
+    sums: &[TileSums],
+    ask: &Ask<'_>,
+    scale: Scale,
+    locals: &mut Vec<Local>,
+) {
+    locals.clear();
+    locals.extend(sums.iter().map(|sum| {
+        let cell = level.tiles[sum.tile].cell;
+        let masked = ask.masked.get(cell).is_some_and(|masked| *masked);
+        let variance = level.phases[sum.phase].variance[sum.tile].map(|v| v * scale.noise);
+        Local { cell, variance, used: !masked, masked, ..Local::default() }
+    }));
 }
 
-impl Total {
-    fn of(level: &Level, phase: usize, sums: &[TileSums], used: &[bool], gain: f64) -> Total {
-        let terms = powers(level.shape.order).count();
-        let mut total = Total {
-            measured: [0.0; 3],
-            x: vec![0.0; terms],
-            y: vec![0.0; terms],
-            structure: vec![0.0; if level.shape.structure { terms } else { 0 }],
-            variance: [0.0; 3],
-            structure_variance: 0.0,
-        };
-        for (tile, _) in sums.iter().zip(used).filter(|(_, used)| **used) {
-            let expansion = &level.tiles[tile.tile].expansions[phase];
-            for channel in 0..3 {
-                total.measured[channel] += tile.sums[channel] / gain;
-            }
-            add(&mut total.x, &expansion.x);
-            add(&mut total.y, &expansion.y);
-            add(&mut total.structure, &expansion.structure);
-            for (sum, part) in total.variance.iter_mut().zip(expansion.variance) {
-                *sum += part;
-            }
-            total.structure_variance += expansion.structure_variance;
-        }
-        total
-    }
-
-    /// `A⁻¹ B A⁻ᵀ` with A the slope of the right side and B the variance of the sums, from the
-    /// noise of the frame (a dimmer beam is a noisier one) and that of the template.
-    fn covariance(
-        &self,
-        level: &Level,
-        delta: (f64, f64),
-        gain: f64,
-        excess: f64,
-    ) -> Option<[f64; 3]> {
-        let a = Monomials::at(level.shape.order, delta).slope(&self.x, &self.y);
-        let inverse = invert(a)?;
-        let scale = excess * (1.0 / gain + 1.0 / level.frames);
-        let b = self.variance.map(|v| v * scale);
-        let [p, q, r, s] = inverse;
-        let (pb, qb) = (p * b[0] + q * b[1], p * b[1] + q * b[2]);
-        let (rb, sb) = (r * b[0] + s * b[1], r * b[1] + s * b[2]);
-        let covariance = [pb * p + qb * q, pb * r + qb * s, rb * r + sb * s];
-        (covariance[0] > 0.0 && covariance[2] > 0.0).then_some(covariance)
-    }
-
-    fn likeness(&self, level: &Level, delta: (f64, f64), gain: f64) -> (f64, f64) {
-        if self.structure.is_empty() {
-            return (f64::NAN, f64::NAN);
-        }
-        let promised = dot(&self.structure, &Monomials::at(level.shape.order, delta).value);
-        let found = self.measured[2];
-        let sigma = (self.structure_variance / gain).sqrt();
-        (found / promised, found / sigma)
-    }
-}
-
-fn add(sum: &mut [f64], part: &[f64]) {
-    for (sum, part) in sum.iter_mut().zip(part) {
-        *sum += part;
-    }
-}
-
+/// Steps until the rest is far below the noise.
 fn newton(
     level: &Level,
-    phase: usize,
     sums: &[TileSums],
-    used: &[bool],
-    gain: f64,
-    start: (f64, f64),
-    reach: f64,
-) -> Option<(f64, f64)> {
-    let total = Total::of(level, phase, sums, used, gain);
-    let mut delta = start;
-    for _ in 0..8 {
-        // Beyond the polynomials' reach the slope at their origin points the way.
-        let far = delta.0.abs().max(delta.1.abs()) > reach;
-        let at = if far { (0.0, 0.0) } else { delta };
-        let monomials = Monomials::at(level.shape.order, at);
-        let inverse = invert(monomials.slope(&total.x, &total.y))?;
-        let rx = total.measured[0] - dot(&total.x, &monomials.value);
-        let ry = total.measured[1] - dot(&total.y, &monomials.value);
-        let step = (inverse[0] * rx + inverse[1] * ry, inverse[2] * rx + inverse[3] * ry);
-        let next = (at.0 + step.0, at.1 + step.1);
-        let moved = (next.0 - delta.0).abs().max((next.1 - delta.1).abs());
-        delta = next;
-        if !delta.0.is_finite() || !delta.1.is_finite() {
+    ask: &Ask<'_>,
+    scale: Scale,
+    start: Motion,
+    locals: &mut [Local],
+) -> Option<Motion> {
+    const STEPS: usize = 6;
+    let mut motion = start;
+    for _ in 0..STEPS {
+        evaluate(level, sums, scale, ask.reach, &motion, locals);
+        let step = Normal::of(level, ask.freedom, level.reach(), locals).step()?;
+        motion.step(ask.freedom, level.reach(), &step);
+        if !motion.is_finite() {
             return None;
         }
-        if far || moved < 1e-7 {
+        if step.iter().all(|part| part.abs() < 1e-4) {
             break;
         }
     }
-    Some(delta)
+    evaluate(level, sums, scale, ask.reach, &motion, locals);
+    Some(motion)
 }
 
-/// χ² (two degrees of freedom) of one tile's residual sums.
-fn chi2(level: &Level, phase: usize, tile: &TileSums, gain: f64, at: &Monomials) -> f64 {
-    let expansion: &Expansion = &level.tiles[tile.tile].expansions[phase];
-    let rx = tile.sums[0] / gain - dot(&expansion.x, &at.value);
-    let ry = tile.sums[1] / gain - dot(&expansion.y, &at.value);
-    let scale = 1.0 / gain + 1.0 / level.frames;
-    let [xx, xy, yy] = expansion.variance.map(|v| v * scale);
-    let determinant = xx * yy - xy * xy;
-    if determinant > 1e-12 * xx * yy {
-        (yy * rx * rx - 2.0 * xy * rx * ry + xx * ry * ry) / determinant
-    } else {
-        0.0
+/// Residuals and slopes of all tiles at a motion. Beyond the polynomials' reach they go on
+/// straight.
+fn evaluate(
+    level: &Level,
+    sums: &[TileSums],
+    scale: Scale,
+    reach: f64,
+    motion: &Motion,
+    locals: &mut [Local],
+) {
+    let (count, stride) = (terms(level.shape.order), level.stride());
+    let mut known = None;
+    let mut monomials = Monomials::default();
+    for (sum, local) in sums.iter().zip(locals) {
+        let delta = beyond(level, sum, motion);
+        let within = (delta.0.clamp(-reach, reach), delta.1.clamp(-reach, reach));
+        if known != Some(within) {
+            monomials = Monomials::at(level.shape.order, within);
+            known = Some(within);
+        }
+        let start = sum.tile * stride;
+        let coefficients = &level.phases[sum.phase].coefficients[start..start + 2 * count];
+        let (x, y) = coefficients.split_at(count);
+        let sums = monomials.sums(x, y);
+        let [value_x, value_y, xx, xy, yx, yy] = sums;
+        let (over_x, over_y) = (delta.0 - within.0, delta.1 - within.1);
+        local.residual = [
+            sum.sums[0] * scale.measured - value_x - xx * over_x - xy * over_y,
+            sum.sums[1] * scale.measured - value_y - yx * over_x - yy * over_y,
+        ];
+        local.slope = [xx, xy, yx, yy];
     }
 }
 
-/// The monomials of [`powers`] at one δ, and their derivatives along x and y: computed once, so
-/// that the polynomial of each tile is a short dot product.
+/// The motion at a tile, beyond where its weights stood.
+fn beyond(level: &Level, sum: &TileSums, motion: &Motion) -> (f64, f64) {
+    let (u, v) =
+        if motion.is_shift() { (0.0, 0.0) } else { level.from_centre(&level.tiles[sum.tile]) };
+    let (x, y) = motion.at(u, v);
+    (x - sum.at.0, y - sum.at.1)
+}
+
+/// What the template promises of a tile's two sums at a motion.
+pub fn promised(level: &Level, sum: &TileSums, motion: &Motion, reach: f64) -> [f64; 2] {
+    let (count, start) = (terms(level.shape.order), sum.tile * level.stride());
+    let delta = beyond(level, sum, motion);
+    let within = (delta.0.clamp(-reach, reach), delta.1.clamp(-reach, reach));
+    let monomials = Monomials::at(level.shape.order, within);
+    let coefficients = &level.phases[sum.phase].coefficients;
+    [0, 1]
+        .map(|axis| dot(&coefficients[start + axis * count..][..count], &monomials.value[..count]))
+}
+
+/// The normal equations of the motion's parameters.
+struct Normal {
+    count: usize,
+    /// Slope of the summed equations with the parameters.
+    slope: Square,
+    /// Variance of the summed equations.
+    variance: Square,
+    right: [f64; PARAMETERS],
+}
+
+impl Normal {
+    fn of(level: &Level, freedom: Freedom, reach: f64, locals: &[Local]) -> Normal {
+        let count = freedom.count();
+        let mut normal = Normal {
+            count,
+            slope: [[0.0; PARAMETERS]; PARAMETERS],
+            variance: [[0.0; PARAMETERS]; PARAMETERS],
+            right: [0.0; PARAMETERS],
+        };
+        for local in locals.iter().filter(|local| local.used) {
+            let basis = if count == 2 {
+                Freedom::default().basis(0.0, 0.0, 1.0)
+            } else {
+                let (x, y) = level.grid.corner(local.cell);
+                let half = (level.shape.tile as f64 - 1.0) / 2.0;
+                let u = x as f64 + half - (level.width as f64 - 1.0) / 2.0;
+                let v = y as f64 + half - (level.height as f64 - 1.0) / 2.0;
+                freedom.basis(u, v, reach)
+            };
+            normal.add(local, &basis[..count]);
+        }
+        normal
+    }
+
+    fn add(&mut self, local: &Local, basis: &[(f64, f64)]) {
+        let [xx, xy, yx, yy] = local.slope;
+        let [vxx, vxy, vyy] = local.variance;
+        for (row, (x, y)) in basis.iter().enumerate() {
+            self.right[row] += x * local.residual[0] + y * local.residual[1];
+            for (column, (to_x, to_y)) in basis.iter().enumerate() {
+                let (along_x, along_y) = (xx * to_x + xy * to_y, yx * to_x + yy * to_y);
+                self.slope[row][column] += x * along_x + y * along_y;
+                self.variance[row][column] +=
+                    x * (vxx * to_x + vxy * to_y) + y * (vxy * to_x + vyy * to_y);
+            }
+        }
+    }
+
+    fn step(&self) -> Option<Vec<f64>> {
+        solve_linear(&self.slope, self.count, &self.right)
+    }
+
+    /// `A⁻¹ B A⁻ᵀ` of the shift, A being the slope and B the variance.
+    fn covariance(&self, excess: f64) -> Option<[f64; 3]> {
+        // Rows of A⁻¹ are the solutions of Aᵀ z = e.
+        let mut transposed = self.slope;
+        for row in 0..self.count {
+            for column in 0..self.count {
+                transposed[row][column] = self.slope[column][row];
+            }
+        }
+        let unit = |k: usize| std::array::from_fn(|j| f64::from(u8::from(j == k)));
+        let x = solve_linear(&transposed, self.count, &unit(0))?;
+        let y = solve_linear(&transposed, self.count, &unit(1))?;
+        let product = |a: &[f64], b: &[f64]| {
+            let mut sum = 0.0;
+            for row in 0..self.count {
+                for column in 0..self.count {
+                    sum += a[row] * self.variance[row][column] * b[column];
+                }
+            }
+            excess.max(1.0) * sum
+        };
+        let covariance = [product(&x, &x), product(&x, &y), product(&y, &y)];
+        (covariance[0] > 0.0 && covariance[2] > 0.0).then_some(covariance)
+    }
+}
+
+/// Structure found over structure promised, and over its noise.
+fn likeness(
+    level: &Level,
+    sums: &[TileSums],
+    motion: &Motion,
+    scale: Scale,
+    ask: &Ask<'_>,
+    locals: &[Local],
+) -> (f64, f64) {
+    if !level.shape.structure {
+        return (f64::NAN, f64::NAN);
+    }
+    let (count, stride) = (terms(level.shape.order), level.stride());
+    let (mut found, mut promised, mut variance) = (0.0, 0.0, 0.0);
+    for (sum, _) in sums.iter().zip(locals).filter(|(_, local)| local.used) {
+        let delta = beyond(level, sum, motion);
+        let within = (delta.0.clamp(-ask.reach, ask.reach), delta.1.clamp(-ask.reach, ask.reach));
+        let monomials = Monomials::at(level.shape.order, within);
+        let phase = &level.phases[sum.phase];
+        let start = sum.tile * stride + 2 * count;
+        promised += dot(&phase.coefficients[start..start + count], &monomials.value[..count]);
+        found += sum.sums[2] * scale.measured;
+        variance += phase.structure_variance[sum.tile];
+    }
+    (found / promised, found / (variance * scale.noise).sqrt())
+}
+
+/// The most terms that a level has (order 4).
+const MOST_TERMS: usize = terms(4);
+
+/// The monomials of [`powers`](super::level::powers) at one δ, and their derivatives along x and
+/// y: computed once where tiles share them.
+#[derive(Clone, Copy, Default)]
 struct Monomials {
-    value: Vec<f64>,
-    along_x: Vec<f64>,
-    along_y: Vec<f64>,
+    value: [f64; MOST_TERMS],
+    along_x: [f64; MOST_TERMS],
+    along_y: [f64; MOST_TERMS],
 }
 
 impl Monomials {
     fn at(order: usize, (x, y): (f64, f64)) -> Monomials {
-        let mut out = Monomials { value: vec![], along_x: vec![], along_y: vec![] };
-        let slope = |v: f64, n: usize| if n == 0 { 0.0 } else { n as f64 * v.powi(n as i32 - 1) };
-        for (i, j) in powers(order) {
-            out.value.push(x.powi(i as i32) * y.powi(j as i32));
-            out.along_x.push(slope(x, i) * y.powi(j as i32));
-            out.along_y.push(x.powi(i as i32) * slope(y, j));
+        let mut out = Monomials::default();
+        let (mut to_x, mut to_y) = ([1.0; 6], [1.0; 6]);
+        for k in 1..=order {
+            to_x[k] = to_x[k - 1] * x;
+            to_y[k] = to_y[k - 1] * y;
+        }
+        let mut term = 0;
+        for total in 0..=order {
+            for j in 0..=total {
+                let i = total - j;
+                out.value[term] = to_x[i] * to_y[j];
+                out.along_x[term] = if i == 0 { 0.0 } else { i as f64 * to_x[i - 1] * to_y[j] };
+                out.along_y[term] = if j == 0 { 0.0 } else { j as f64 * to_x[i] * to_y[j - 1] };
+                term += 1;
+            }
         }
         out
     }
 
-    fn slope(&self, x: &[f64], y: &[f64]) -> [f64; 4] {
-        [dot(x, &self.along_x), dot(x, &self.along_y), dot(y, &self.along_x), dot(y, &self.along_y)]
+    /// Value and slopes of two polynomials: x, y; x along x, x along y, y along x, y along y.
+    fn sums(&self, x: &[f64], y: &[f64]) -> [f64; 6] {
+        let mut out = [0.0; 6];
+        for (k, (x, y)) in x.iter().zip(y).enumerate() {
+            out[0] += x * self.value[k];
+            out[1] += y * self.value[k];
+            out[2] += x * self.along_x[k];
+            out[3] += x * self.along_y[k];
+            out[4] += y * self.along_x[k];
+            out[5] += y * self.along_y[k];
+        }
+        out
     }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn invert([a, b, c, d]: [f64; 4]) -> Option<[f64; 4]> {
-    let determinant = a * d - b * c;
-    let size = (a * a + b * b + c * c + d * d) / 2.0;
-    // A field with structure along one direction only leaves the other undetermined.
-    if !(determinant.abs() > 1e-6 * size) {
-        return None;
-    }
-    Some([d / determinant, -b / determinant, -c / determinant, a / determinant])
 }

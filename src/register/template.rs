@@ -5,6 +5,8 @@
 
 use super::grain::Grain;
 use super::kernel::{Kernel, REACH, filter_column, filter_row};
+use super::motion::Motion;
+use super::track::Fold;
 use crate::frame::Image;
 
 /// The mean of the frames so far, in reference coordinates.
@@ -16,6 +18,8 @@ pub struct Accumulator {
     /// Frames that cover each pixel, no more than the mean remembers.
     coverage: Vec<u16>,
     frames: u32,
+    /// Counts the restarts.
+    keyframe: u32,
     /// The noise of the mean.
     pub(super) grain: Grain,
 }
@@ -23,9 +27,8 @@ pub struct Accumulator {
 /// How a frame lies on the template.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placement {
-    /// Drift of the frame, px.
-    pub x: f64,
-    pub y: f64,
+    /// Motion of the specimen in the frame, px.
+    pub motion: Motion,
     /// Brightness of the frame against the template.
     pub gain: f64,
 }
@@ -44,8 +47,22 @@ impl Accumulator {
             mean,
             coverage: vec![1; width * height],
             frames: 1,
+            keyframe: 0,
             grain: Grain::white(1.0),
         }
+    }
+
+    /// How often the mean was begun anew.
+    pub fn keyframe(&self) -> u32 {
+        self.keyframe
+    }
+
+    /// Forgets all frames but keeps the coordinates: the next frame begins a new keyframe. Where
+    /// that frame does not reach, the old mean stays as it is.
+    fn restart(&mut self) {
+        self.keyframe += 1;
+        self.frames = 0;
+        self.coverage.fill(0);
     }
 
     /// Frames that the mean stands for.
@@ -58,14 +75,23 @@ impl Accumulator {
         u32::from(self.coverage[at]) * 2 >= self.frames
     }
 
+    /// Follows an order of the tracker.
+    pub fn take(&mut self, image: &Image, order: &Fold, offset_counts: f64) {
+        if order.restart {
+            self.restart();
+        }
+        self.fold(image, order.placement, order.memory, offset_counts);
+    }
+
     /// Adds a frame; the mean then remembers `memory` frames. The frame's pixels are interpolated to
     /// reference coordinates; the border that the interpolation cannot reach keeps its value.
     pub fn fold(&mut self, image: &Image, placement: Placement, memory: u32, offset_counts: f64) {
         let most = u16::try_from(memory.max(1)).unwrap_or(u16::MAX);
         let (width, height) = (self.width, self.height);
-        let (whole_x, whole_y) = (placement.x.round() as i64, placement.y.round() as i64);
-        let kernel_x = Kernel::derivative(0, whole_x as f64 - placement.x, 0.0);
-        let kernel_y = Kernel::derivative(0, whole_y as f64 - placement.y, 0.0);
+        let (whole_x, whole_y) =
+            (placement.motion.x.round() as i64, placement.motion.y.round() as i64);
+        let kernel_x = Kernel::derivative(0, whole_x as f64 - placement.motion.x, 0.0);
+        let kernel_y = Kernel::derivative(0, whole_y as f64 - placement.motion.y, 0.0);
         let reach = REACH as i64;
         self.frames = (self.frames + 1).min(u32::from(most));
         // Reference columns and rows whose surroundings lie within the frame.

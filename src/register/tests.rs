@@ -80,29 +80,12 @@ impl Texture {
     }
 }
 
-/// Drives the three parts as the pipeline does, with a lag; returns each frame's drift.
-fn follow(frames: &[Image], noise: CameraModel, lag: usize) -> Vec<Drift> {
+/// Each frame's drift.
+fn follow(frames: &[Image], noise: CameraModel) -> Vec<Drift> {
     let mask = StaticMask::new(frames[0].width, frames[0].height, &[]);
-    let mut accumulator = Accumulator::new(&frames[0]);
-    let mut references = vec![Reference::build(0, &accumulator, &mask, &noise)];
-    let mut tracker = Tracker::new(0, 1e9, lag as u64);
-    let mut feedback = vec![(Prediction::default(), 0u32)];
-    let mut drifts = vec![Tracker::judge(&DriftObservation::ANCHOR, 1.0)];
-    let mut scratch = Scratch::default();
-    for (index, frame) in frames.iter().enumerate().skip(1) {
-        let (prediction, version) = feedback[index.saturating_sub(lag).min(feedback.len() - 1)];
-        let seen = observe(frame, &references[version as usize], prediction, &mut scratch);
-        let decision = tracker.track(index as u64, Some(&seen));
-        if let Some(fold) = decision.fold {
-            accumulator.fold(frame, fold.placement, fold.memory, noise.offset_counts);
-            if let Some(version) = fold.build {
-                references.push(Reference::build(version, &accumulator, &mask, &noise));
-            }
-        }
-        feedback.push((decision.prediction, decision.version));
-        drifts.push(decision.drift);
-    }
-    drifts
+    let mut sequence = Sequence::new(&frames[0], mask, noise, Settings::default());
+    let first = Tracker::judge(&DriftObservation::ANCHOR, 1.0);
+    std::iter::once(first).chain(frames[1..].iter().map(|frame| sequence.push(frame))).collect()
 }
 
 /// A walk with a step of 0.3 px and jumps.
@@ -132,7 +115,7 @@ fn drift_is_within_reach_of_the_bound_at_every_dose() {
             .enumerate()
             .map(|(k, (x, y))| texture.frame(*x, *y, 1000 + k as u64))
             .collect();
-        let drifts = follow(&frames, CameraModel::default(), 16);
+        let drifts = follow(&frames, CameraModel::default());
         let errors: Vec<(f64, f64)> =
             drifts.iter().zip(&truth).map(|(d, t)| (d.x - t.0, d.y - t.1)).collect();
         let unlocked = drifts.iter().filter(|d| !d.locked).count();
@@ -171,7 +154,7 @@ fn an_unrelated_or_empty_frame_is_not_locked() {
     let other = Texture::new(256, 50.0, 2);
     let blank = Image::zeros_u16(256, 256);
     let frames = [texture.frame(0.0, 0.0, 1), other.frame(0.0, 0.0, 2), blank];
-    let drifts = follow(&frames, CameraModel::default(), 1);
+    let drifts = follow(&frames, CameraModel::default());
     assert!(!drifts[1].locked && drifts[1].x.is_nan(), "unrelated: {:?}", drifts[1]);
     assert!(!drifts[2].locked && drifts[2].x.is_nan(), "blank: {:?}", drifts[2]);
 }

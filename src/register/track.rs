@@ -2,16 +2,19 @@
 //! make the template better.
 
 use super::Drift;
+use super::evidence::Evidence;
+use super::motion::{Freedom, Motion};
 use super::observe::{DriftObservation, Prediction};
+use super::scan::Scan;
 use super::template::Placement;
 
 /// What the tracker decides after one frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub drift: Drift,
-    /// For the frame a fixed number of frames later.
+    /// For the frames to come.
     pub prediction: Prediction,
-    /// The version of the reference for the same frame.
+    /// The version of the reference for the same frames.
     pub version: u32,
     /// How to fold this frame into the template; nothing when it is not wanted.
     pub fold: Option<Fold>,
@@ -23,28 +26,74 @@ pub struct Fold {
     pub placement: Placement,
     /// Frames that the mean remembers, this one included.
     pub memory: u32,
+    /// Whether this frame begins a new keyframe.
+    pub restart: bool,
     /// The version to build once the frame is in, when the template has grown enough.
     pub build: Option<u32>,
+}
+
+/// How the registration is asked to work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Larger drift is not trusted, px.
+    pub max_shift_px: f64,
+    /// What an observer is told is this old, once the run is under way.
+    pub lag_frames: u64,
+    /// Rotation and magnification may vary.
+    pub similarity: bool,
+    /// The time of a line over that from frame to frame; nothing where a frame is exposed at once.
+    pub line_share: Option<f64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { max_shift_px: 64.0, lag_frames: 16, similarity: false, line_share: None }
+    }
+}
+
+impl Settings {
+    fn freedom(&self) -> Freedom {
+        Freedom { similarity: self.similarity, scan: self.line_share.is_some() }
+    }
+}
+
+/// How old the tracker's state is that the observer of row `index` is told. The first frames,
+/// whose template is young, hear of the frame just before them; the lag then grows to its full
+/// length. It depends on the row alone, so results do too.
+pub fn lag_at(index: u64, lag_frames: u64) -> u64 {
+    const ROWS_PER_FRAME_OF_LAG: u64 = 8;
+    lag_frames.clamp(1, 1 + index / ROWS_PER_FRAME_OF_LAG)
 }
 
 /// Memory of the registration.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     anchor: u64,
-    max_shift_px: f64,
-    lag_frames: u64,
-    last: Option<(u64, f64, f64)>,
+    settings: Settings,
+    last: Option<(u64, Motion)>,
     /// Pixels per frame, smoothed.
     velocity: (f64, f64),
+    /// Structure over the template's, smoothed.
+    contrast: f64,
+    likeness: f64,
+    evidence: Evidence,
+    scan: Option<Scan>,
     folded: u32,
     /// Frames that the template remembers.
     memory: u32,
     seen: u64,
+    /// Frames in a row that look different from the template.
+    different: u64,
+    /// The keyframe that is being grown, and that of the last observation.
+    keyframe: u32,
+    seen_keyframe: u32,
     version: u32,
 }
 
 /// Frames over which the velocity is smoothed.
 const VELOCITY_FRAMES: f64 = 32.0;
+/// Faster than this is a jump and no velocity, px per frame.
+const JUMP_PX: f64 = 4.0;
 /// Once the template is full, every so many frames one is folded in.
 const REFRESH_EVERY: u64 = 8;
 /// Frames that a template remembers: few, so that it follows slow change, but more where its
@@ -53,93 +102,196 @@ const MEMORY_LEAST: u32 = 64;
 const MEMORY_MOST: u32 = 1024;
 /// Less than this part of the information is not worth a longer memory.
 const COST: f64 = 0.03;
+/// Likeness and contrast are smoothed over this many frames.
+const LOOK_FRAMES: f64 = 8.0;
+/// Every so many frames the contrast is measured even when nothing seems to have changed.
+const CONTRAST_EVERY: u64 = 16;
+/// How much the contrast may change from one measurement to the next, one sigma.
+const CONTRAST_DRIFT: f64 = 0.01;
+/// Likeness or contrast outside this range for [`DIFFERENT_FRAMES`] begins a new keyframe.
+const ALIKE: std::ops::Range<f64> = 0.85..1.18;
+const DIFFERENT_FRAMES: u64 = 24;
+/// A new keyframe's template takes over once it has this many frames.
+const TAKE_OVER: u32 = 16;
 
 impl Tracker {
     /// A tracker whose template is the anchor frame alone; `anchor` is its row in the ledger.
-    pub fn new(anchor: u64, max_shift_px: f64, lag_frames: u64) -> Tracker {
+    pub fn new(anchor: u64, settings: Settings) -> Tracker {
         Tracker {
             anchor,
-            max_shift_px,
-            lag_frames,
-            last: Some((anchor, 0.0, 0.0)),
+            settings,
+            last: Some((anchor, Motion::default())),
             velocity: (0.0, 0.0),
+            contrast: 1.0,
+            likeness: 1.0,
+            evidence: Evidence::default(),
+            scan: settings.line_share.map(Scan::new),
             folded: 1,
             memory: MEMORY_LEAST,
             seen: 1,
+            different: 0,
+            keyframe: 0,
+            seen_keyframe: 0,
             version: 0,
         }
     }
 
     /// Takes the next frame's observation; `None` for a frame without pixels.
     pub fn track(&mut self, index: u64, observation: Option<&DriftObservation>) -> Decision {
-        let drift = observation.map_or(Drift::UNKNOWN, |seen| Self::judge(seen, self.max_shift_px));
+        let mut drift = observation
+            .map_or(Drift::UNKNOWN, |seen| Self::judge(seen, self.settings.max_shift_px));
         let mut fold = None;
         // The anchor is in the template from the start.
         let later = observation.filter(|_| drift.locked && index != self.anchor);
         if let Some(seen) = later {
-            self.follow(index, seen.x, seen.y);
-            fold = self.fold(seen);
+            if let Some(scan) = &mut self.scan {
+                (drift.x, drift.y) = scan.unscan(index, &seen.motion);
+            }
+            self.follow(index, seen.motion);
+            self.look(seen);
+            if seen.keyframe != self.seen_keyframe {
+                self.seen_keyframe = seen.keyframe;
+                self.evidence.clear();
+            }
+            if let Some(grid) = &seen.grid {
+                self.evidence.take(grid, &seen.residuals, seen.template_share);
+            }
+            fold = self.fold(index, seen);
         }
         Decision { drift, prediction: self.prediction(index), version: self.version, fold }
     }
 
     /// What is reported of an observation: pure, so that an observer comes to the same verdict.
     pub fn judge(seen: &DriftObservation, max_shift_px: f64) -> Drift {
-        let near = seen.x.abs() <= max_shift_px && seen.y.abs() <= max_shift_px;
+        let Motion { x, y, .. } = seen.motion;
+        let near = x.abs() <= max_shift_px && y.abs() <= max_shift_px;
         let quality = seen.likeness.clamp(0.0, 1.0) as f32;
         // A drift that is not trusted is no number: it would be believed.
         if !seen.locked || !near {
-            return Drift { quality, ..Drift::UNKNOWN };
+            return Drift { quality, keyframe: seen.keyframe, ..Drift::UNKNOWN };
         }
         Drift {
-            x: seen.x,
-            y: seen.y,
+            x,
+            y,
             x_error: seen.x_error,
             y_error: seen.y_error,
+            motion: seen.motion,
             quality,
             locked: true,
-            keyframe: 0,
+            keyframe: seen.keyframe,
         }
     }
 
-    fn follow(&mut self, index: u64, x: f64, y: f64) {
-        if let Some((last, last_x, last_y)) = self.last {
+    fn follow(&mut self, index: u64, motion: Motion) {
+        if let Some((last, before)) = self.last {
             let frames = index.saturating_sub(last).max(1) as f64;
-            let step = ((x - last_x) / frames, (y - last_y) / frames);
-            // A jump is no velocity.
-            if step.0.hypot(step.1) < 4.0 {
-                let share = (frames / VELOCITY_FRAMES).min(1.0);
+            let step = ((motion.x - before.x) / frames, (motion.y - before.y) / frames);
+            if step.0.hypot(step.1) < JUMP_PX.max(4.0 * self.velocity.0.hypot(self.velocity.1))
+                || index < self.anchor + 4
+            {
+                // The first frames are all that is known of the velocity.
+                let known = (index - self.anchor.min(index)) as f64;
+                let share = (frames / VELOCITY_FRAMES.min(known.max(1.0))).min(1.0);
                 self.velocity.0 += share * (step.0 - self.velocity.0);
                 self.velocity.1 += share * (step.1 - self.velocity.1);
             }
         }
-        self.last = Some((index, x, y));
+        self.last = Some((index, motion));
+    }
+
+    /// How the frame looks, against the template.
+    fn look(&mut self, seen: &DriftObservation) {
+        self.likeness += (seen.likeness.min(2.0) - self.likeness) / LOOK_FRAMES;
+        if let Some((contrast, sigma)) = seen.contrast {
+            let off = (contrast - self.contrast).abs();
+            if off > 4.0 * sigma && off > 0.05 {
+                self.contrast = contrast.clamp(0.2, 5.0);
+            } else {
+                let share = CONTRAST_DRIFT.powi(2) / (CONTRAST_DRIFT.powi(2) + sigma * sigma);
+                self.contrast += share * (contrast - self.contrast);
+            }
+        }
+        let alike = ALIKE.contains(&seen.likeness) && ALIKE.contains(&self.contrast);
+        self.different = if alike { 0 } else { self.different + 1 };
     }
 
     fn prediction(&self, index: u64) -> Prediction {
-        let Some((last, x, y)) = self.last else { return Prediction::default() };
-        let ahead = index.saturating_sub(last) + self.lag_frames;
-        let ahead = ahead.min(4 * self.lag_frames) as f64;
-        Prediction { x: x + self.velocity.0 * ahead, y: y + self.velocity.1 * ahead }
+        let (last, motion) = self.last.unwrap_or((index, Motion::default()));
+        let prediction = Prediction {
+            motion,
+            velocity: self.velocity,
+            freedom: self.settings.freedom(),
+            contrast: self.contrast,
+            likeness: self.likeness,
+            masked: self.evidence.masked(),
+            measure_contrast: index.is_multiple_of(CONTRAST_EVERY),
+        };
+        // Lost for long: the velocity of then says nothing of now.
+        let ahead = index.saturating_sub(last).min(4 * self.settings.lag_frames) as f64;
+        prediction.ahead(ahead)
     }
 
-    fn fold(&mut self, seen: &DriftObservation) -> Option<Fold> {
+    fn fold(&mut self, index: u64, seen: &DriftObservation) -> Option<Fold> {
         self.seen += 1;
+        let restart = self.different >= DIFFERENT_FRAMES;
+        if restart {
+            self.begin_keyframe(index, seen);
+        }
         if self.folded >= self.memory && self.memory < MEMORY_MOST && seen.template_cost > COST {
             self.memory = self.folded + 1;
         }
         let growing = self.folded < self.memory;
-        let good = seen.likeness > 0.7 && (0.2..5.0).contains(&seen.gain);
-        if !good || !(growing || self.seen.is_multiple_of(REFRESH_EVERY)) {
+        let steady = seen.likeness > 0.7 * self.likeness && seen.agreeing > 0.4;
+        let good = steady && (0.2..5.0).contains(&seen.gain);
+        if !good || !(growing || restart || self.seen.is_multiple_of(REFRESH_EVERY)) {
             return None;
         }
         self.folded = self.folded.saturating_add(1);
-        let due = self.folded.is_power_of_two() || self.folded.is_multiple_of(MEMORY_LEAST);
-        let build = due.then(|| {
+        let build = self.is_build_due().then(|| {
             self.version += 1;
             self.version
         });
-        let placement = Placement { x: seen.x, y: seen.y, gain: seen.gain };
-        Some(Fold { placement, memory: self.memory, build })
+        let placement = Placement { motion: seen.motion, gain: seen.gain };
+        Some(Fold { placement, memory: self.memory, restart, build })
+    }
+
+    /// The scene looks different, but its place is known: the template begins anew in the same
+    /// coordinates. Until it has grown, the old one is used.
+    fn begin_keyframe(&mut self, index: u64, seen: &DriftObservation) {
+        tracing::info!(
+            frame = index,
+            likeness = seen.likeness,
+            contrast = self.contrast,
+            "the scene looks different (focus, contrast): a new keyframe begins"
+        );
+        self.different = 0;
+        self.keyframe += 1;
+        self.folded = 0;
+        self.memory = MEMORY_LEAST;
+    }
+
+    /// Versions are built as the number of frames grows by a third to a half.
+    fn is_build_due(&self) -> bool {
+        let n = self.folded;
+        let grown =
+            n.is_power_of_two() || (n >= 12 && n.is_multiple_of(3) && (n / 3).is_power_of_two());
+        let takes_over = self.keyframe == 0 || n >= TAKE_OVER;
+        takes_over && (grown || n.is_multiple_of(MEMORY_LEAST))
+    }
+}
+
+/// What an observer is told, with the version of the reference that goes with it.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    pub prediction: Prediction,
+    pub version: u32,
+    /// Row after which this was known.
+    pub row: u64,
+}
+
+impl Told {
+    /// The prediction for a later row.
+    pub fn for_row(&self, index: u64) -> Prediction {
+        self.prediction.ahead(index.saturating_sub(self.row) as f64)
     }
 }

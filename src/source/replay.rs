@@ -65,6 +65,18 @@ impl FrameTimes {
         (time, self.start_unix_s + time)
     }
 
+    /// From frame to frame, s: the mean where frames carry their own times.
+    pub fn step_s(&self, recording: &dyn Recording) -> f64 {
+        let frames = recording.info().frames;
+        let own = |index| recording.time_s(index).filter(|time| time.is_finite());
+        match (own(0), own(frames.saturating_sub(1))) {
+            (Some(first), Some(last)) if frames > 1 && last > first => {
+                (last - first) / (frames - 1) as f64
+            }
+            _ => self.step_s,
+        }
+    }
+
     /// True when nothing told the time step.
     pub fn is_assumed(&self) -> bool {
         self.origin.starts_with("none")

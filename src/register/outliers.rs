@@ -1,0 +1,276 @@
+//! Tiles in which something of its own moves: found by what a fit leaves over, in single tiles and
+//! in neighbourhoods of them.
+//!
+//! The residual sums r of tiles that stand still scatter with their known variance V, so
+//! `rᵀ V⁻¹ r` is χ² with two degrees of freedom. A body that moves by a little shows in no tile by
+//! itself but in the sum over many that lie together; so squares of 3 × 3 and 5 × 5 tiles are
+//! judged too, after the tiles that stick out by themselves are gone.
+
+use super::level::Grid;
+use super::solve::Local;
+
+/// A χ² beyond this multiple of what noise gives is no noise: chance does that once in 20,000.
+const LIMIT: f64 = 20.0;
+/// The 30 % quantile of χ² with two degrees of freedom. A low quantile, so that as much as half of
+/// the field may move without spoiling the scale.
+const QUANTILE: f64 = 0.3;
+const CHI2_QUANTILE: f64 = 0.713_349_887_877_465;
+
+/// Judges tiles; keeps its work space.
+#[derive(Default)]
+pub struct Outliers {
+    /// One for each local: leave it out.
+    out: Vec<bool>,
+    chi2: Vec<f64>,
+    sorted: Vec<f64>,
+    table: Table,
+}
+
+impl Outliers {
+    /// Looks for tiles that disagree, and returns by how much the single tiles' scatter exceeds
+    /// the noise (1: as it should be).
+    pub fn judge(&mut self, grid: &Grid, locals: &[Local]) -> f64 {
+        self.out.clear();
+        self.out.resize(locals.len(), false);
+        self.chi2.clear();
+        self.chi2.extend(locals.iter().map(|local| chi2(local.residual, local.variance)));
+        let excess = self.mark(locals);
+        for radius in [1, 2] {
+            self.table.fill(grid, locals, &self.out);
+            for (local, chi2) in locals.iter().zip(&mut self.chi2) {
+                let (residual, variance) = self.table.around(grid, local.cell, radius);
+                *chi2 = self::chi2(residual, variance);
+            }
+            self.mark(locals);
+        }
+        excess
+    }
+
+    /// Marks what sticks out of the present χ²; returns the scale of the rest.
+    fn mark(&mut self, locals: &[Local]) -> f64 {
+        self.sorted.clear();
+        let judged = locals.iter().zip(&self.chi2).zip(&self.out);
+        self.sorted.extend(
+            judged.filter(|((local, _), out)| !local.masked && !**out).map(|((_, chi2), _)| *chi2),
+        );
+        if self.sorted.is_empty() {
+            return 1.0;
+        }
+        let at = (self.sorted.len() as f64 * QUANTILE) as usize;
+        let (_, low, _) = self.sorted.select_nth_unstable_by(at, f64::total_cmp);
+        let excess = (*low / CHI2_QUANTILE).max(f64::MIN_POSITIVE);
+        let limit = LIMIT * excess.max(1.0);
+        for (out, chi2) in self.out.iter_mut().zip(&self.chi2) {
+            *out |= *chi2 > limit;
+        }
+        excess
+    }
+
+    /// How many tiles would stay.
+    pub fn kept(&self, locals: &[Local]) -> usize {
+        locals.iter().zip(&self.out).filter(|(local, out)| !local.masked && !**out).count()
+    }
+
+    /// Leaves out what was found; true when that changes which tiles are used.
+    pub fn apply(&self, locals: &mut [Local]) -> bool {
+        let mut changed = false;
+        for (local, out) in locals.iter_mut().zip(&self.out) {
+            let used = !local.masked && !out;
+            changed |= used != local.used;
+            local.used = used;
+        }
+        changed
+    }
+}
+
+/// χ² of one tile's residual; 0 where it carries no information.
+pub fn chi2([x, y]: [f64; 2], [xx, xy, yy]: [f64; 3]) -> f64 {
+    let determinant = xx * yy - xy * xy;
+    if determinant > 1e-9 * xx * yy {
+        (yy * x * x - 2.0 * xy * x * y + xx * y * y) / determinant
+    } else {
+        0.0
+    }
+}
+
+/// Sums over rectangles of tiles in constant time. F. C. Crow, SIGGRAPH Comput. Graph. 18, 207
+/// (1984).
+#[derive(Default)]
+pub struct Table {
+    stride: usize,
+    /// Residual x, y; variance xx, xy, yy: sums over all squares above and to the left.
+    sums: Vec<[f64; 5]>,
+}
+
+impl Table {
+    /// Takes the tiles that are neither masked nor out.
+    fn fill(&mut self, grid: &Grid, locals: &[Local], out: &[bool]) {
+        self.begin(grid);
+        for (local, _) in locals.iter().zip(out).filter(|(local, out)| !local.masked && !**out) {
+            self.put(grid, local.cell, local.residual, local.variance);
+        }
+        self.finish();
+    }
+
+    /// Empties the table.
+    pub fn begin(&mut self, grid: &Grid) {
+        self.stride = grid.columns + 1;
+        self.sums.clear();
+        self.sums.resize(self.stride * (grid.rows + 1), [0.0; 5]);
+    }
+
+    /// Enters one square.
+    pub fn put(&mut self, grid: &Grid, cell: usize, [x, y]: [f64; 2], [xx, xy, yy]: [f64; 3]) {
+        let at = (cell / grid.columns + 1) * self.stride + cell % grid.columns + 1;
+        self.sums[at] = [x, y, xx, xy, yy];
+    }
+
+    /// Sums up; afterwards [`around`](Table::around) may be asked.
+    pub fn finish(&mut self) {
+        let stride = self.stride;
+        for row in 1..self.sums.len() / stride {
+            let mut along = [0.0; 5];
+            for column in 1..stride {
+                let at = row * stride + column;
+                for k in 0..5 {
+                    along[k] += self.sums[at][k];
+                    self.sums[at][k] = along[k] + self.sums[at - stride][k];
+                }
+            }
+        }
+    }
+
+    /// Residual and variance of the square of (2 · radius + 1)² tiles around a cell.
+    pub fn around(&self, grid: &Grid, cell: usize, radius: usize) -> ([f64; 2], [f64; 3]) {
+        let (column, row) = (cell % grid.columns, cell / grid.columns);
+        let (left, top) = (column.saturating_sub(radius), row.saturating_sub(radius));
+        let right = (column + radius + 1).min(grid.columns);
+        let bottom = (row + radius + 1).min(grid.rows);
+        let at = |row: usize, column: usize| &self.sums[row * self.stride + column];
+        let (a, b, c, d) = (at(top, left), at(top, right), at(bottom, left), at(bottom, right));
+        let sum: [f64; 5] = std::array::from_fn(|k| d[k] - b[k] - c[k] + a[k]);
+        ([sum[0], sum[1]], [sum[2], sum[3], sum[4]])
+    }
+}
+
+/// Tiles along a side of the blocks that vote for a robust shift.
+const BLOCK: usize = 4;
+
+/// The shift, beyond the present motion, on which most blocks of tiles agree: the point with the
+/// least sum of distances, each over its error (E. Weiszfeld, Tohoku Math. J. 43, 355, 1937).
+/// Nothing when there are too few blocks.
+pub fn robust_shift(grid: &Grid, locals: &[Local]) -> Option<(f64, f64)> {
+    const ITERATIONS: usize = 30;
+    let columns = grid.columns.div_ceil(BLOCK);
+    let mut blocks = vec![Block::default(); columns * grid.rows.div_ceil(BLOCK)];
+    for local in locals.iter().filter(|local| !local.masked) {
+        let (column, row) = (local.cell % grid.columns, local.cell / grid.columns);
+        blocks[row / BLOCK * columns + column / BLOCK].add(local);
+    }
+    let votes: Vec<(f64, f64, f64)> = blocks.iter().filter_map(Block::vote).collect();
+    if votes.len() < 4 {
+        return None;
+    }
+    let mut at = (0.0, 0.0);
+    for _ in 0..ITERATIONS {
+        let mut sum = (0.0, 0.0, 0.0);
+        for (x, y, sigma) in &votes {
+            let distance = ((x - at.0).hypot(y - at.1) / sigma).max(1e-3);
+            let weight = 1.0 / (distance * sigma * sigma);
+            sum = (sum.0 + weight * x, sum.1 + weight * y, sum.2 + weight);
+        }
+        at = (sum.0 / sum.2, sum.1 / sum.2);
+    }
+    (at.0.is_finite() && at.1.is_finite()).then_some(at)
+}
+
+/// Tiles that vote together.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    residual: [f64; 2],
+    slope: [f64; 4],
+    variance: [f64; 3],
+}
+
+impl Block {
+    fn add(&mut self, local: &Local) {
+        for (sum, part) in self.residual.iter_mut().zip(local.residual) {
+            *sum += part;
+        }
+        for (sum, part) in self.slope.iter_mut().zip(local.slope) {
+            *sum += part;
+        }
+        for (sum, part) in self.variance.iter_mut().zip(local.variance) {
+            *sum += part;
+        }
+    }
+
+    /// Its own shift and one sigma.
+    fn vote(&self) -> Option<(f64, f64, f64)> {
+        let [a, b, c, d] = self.slope;
+        let determinant = a * d - b * c;
+        if !(determinant.abs() > 1e-3 * (a * a + b * b + c * c + d * d)) {
+            return None;
+        }
+        let [x, y] = self.residual;
+        let shift = ((d * x - b * y) / determinant, (a * y - c * x) / determinant);
+        let [xx, _, yy] = self.variance;
+        let variance = (d * d * xx + b * b * yy + a * a * yy + c * c * xx) / determinant.powi(2);
+        (variance > 0.0).then_some((shift.0, shift.1, variance.sqrt()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(cell: usize, residual: [f64; 2]) -> Local {
+        Local {
+            cell,
+            residual,
+            slope: [1.0, 0.0, 0.0, 1.0],
+            variance: [1.0, 0.0, 1.0],
+            used: true,
+            masked: false,
+        }
+    }
+
+    /// Noise of variance 1 that is the same on every machine.
+    fn noise(k: usize) -> f64 {
+        let unit = |k: usize| ((k * 2_654_435_761) % 4096) as f64 / 4096.0;
+        (0..12).map(|j| unit(12 * k + j)).sum::<f64>() - 6.0
+    }
+
+    #[test]
+    fn a_body_that_moves_too_little_for_single_tiles_is_found_in_the_neighbourhood() {
+        let grid = Grid { left: 0, top: 0, side: 32, columns: 24, rows: 24 };
+        let moves = |cell: usize| cell % 24 < 8;
+        let locals: Vec<Local> = (0..grid.cells())
+            .map(|cell| {
+                let own = if moves(cell) { 1.8 } else { 0.0 };
+                local(cell, [own + noise(cell), noise(cell + 10_000)])
+            })
+            .collect();
+        let mut outliers = Outliers::default();
+        outliers.judge(&grid, &locals);
+        let inside = (0..grid.cells()).filter(|cell| cell % 24 < 7);
+        let found = inside.clone().filter(|cell| outliers.out[*cell]).count();
+        assert!(found * 10 > inside.count() * 9, "{found} tiles of the body were found");
+        let beyond = (0..grid.cells()).filter(|cell| cell % 24 > 10);
+        let wrong = beyond.clone().filter(|cell| outliers.out[*cell]).count();
+        assert!(wrong <= 2, "{wrong} tiles that stand still were left out");
+    }
+
+    #[test]
+    fn a_body_over_a_third_of_the_field_does_not_draw_the_robust_shift() {
+        let grid = Grid { left: 0, top: 0, side: 32, columns: 24, rows: 24 };
+        let locals: Vec<Local> = (0..grid.cells())
+            .map(|cell| {
+                let own = if cell % 24 < 8 { 10.0 } else { 0.5 };
+                local(cell, [own + noise(cell), noise(cell + 10_000)])
+            })
+            .collect();
+        let (x, y) = robust_shift(&grid, &locals).expect("there are blocks");
+        assert!((x - 0.5).abs() < 0.3 && y.abs() < 0.3, "{x}, {y}");
+    }
+}
