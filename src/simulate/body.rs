@@ -68,9 +68,9 @@ impl Body {
             let pose = view.pose(row);
             // One edge a row, unless the rows are turned.
             let upright =
-                pose.is_upright().then(|| self.edge(pose.to_reference((0.0, row as f64)).1, time));
+                pose.is_upright().then(|| self.edge(pose.in_reference((0.0, row as f64)).1, time));
             for (column, (value, own)) in line.iter_mut().zip(own).enumerate() {
-                let (x, y) = pose.to_reference((column as f64, row as f64));
+                let (x, y) = pose.in_reference((column as f64, row as f64));
                 let covered = if x < base - far {
                     1.0
                 } else if x > base + far {

@@ -74,7 +74,7 @@ impl Crack {
         let scale = pose.scale();
         let far = self.bend_px.abs() + self.widest_px + 12.0 * sigma / scale;
         for (column, value) in line.iter_mut().enumerate() {
-            let (x, y) = pose.to_reference((column as f64, row as f64));
+            let (x, y) = pose.in_reference((column as f64, row as f64));
             let half = 0.5 * scale * self.opening(y, time);
             if (x - self.x).abs() > far || half <= 0.0 {
                 continue;

@@ -49,7 +49,7 @@ const PATCHES: usize = 12;
 fn patch(image: &mut [f32], view: &View, at: (f64, f64), sigma: f64, depth: f64) {
     let reach = 5.0 * sigma;
     for row in view.rows_near(at, reach) {
-        let (cx, cy) = view.pose(row).to_frame(at);
+        let (cx, cy) = view.pose(row).in_frame(at);
         let far = (row as f64 - cy).powi(2);
         let line = &mut image[row * view.width..][..view.width];
         let columns = super::pose::span(cx, reach, view.width);

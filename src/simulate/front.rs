@@ -133,7 +133,7 @@ impl Front {
         let lowest = base - far;
         let highest = base + far + self.finger_reach.max(0.0) * finger_growth(time);
         for (column, value) in line.iter_mut().enumerate() {
-            let (x, y) = pose.to_reference((column as f64, row as f64));
+            let (x, y) = pose.in_reference((column as f64, row as f64));
             let inside =
                 step(scale * (y - self.rows.0), sigma) - step(scale * (y - self.rows.1), sigma);
             if inside < 1e-6 || scale * (x - highest) > 6.0 * sigma {

@@ -45,7 +45,7 @@ impl Lattice {
     pub fn add_to(&self, image: &mut [f32], view: &View, psf: f64, offset: (f64, f64)) {
         for (row, line) in image.chunks_exact_mut(view.width).enumerate() {
             let pose = view.pose(row);
-            let (x, y) = pose.to_reference((0.0, row as f64));
+            let (x, y) = pose.in_reference((0.0, row as f64));
             let step = pose.column_step();
             for wave in &self.waves {
                 let (kx, ky) = wave.k;

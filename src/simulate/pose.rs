@@ -43,7 +43,7 @@ impl Pose {
     }
 
     /// Reference to frame.
-    pub fn to_frame(&self, (x, y): (f64, f64)) -> (f64, f64) {
+    pub fn in_frame(&self, (x, y): (f64, f64)) -> (f64, f64) {
         if let Some((dx, dy)) = self.shift() {
             return (x + dx, y + dy);
         }
@@ -55,7 +55,7 @@ impl Pose {
     }
 
     /// Frame to reference.
-    pub fn to_reference(&self, (x, y): (f64, f64)) -> (f64, f64) {
+    pub fn in_reference(&self, (x, y): (f64, f64)) -> (f64, f64) {
         if let Some((dx, dy)) = self.shift() {
             return (x - dx, y - dy);
         }
@@ -112,7 +112,7 @@ impl View {
         let spread_px = rows
             .iter()
             .filter(|_| !uniform)
-            .flat_map(|pose| corners.map(|c| (pose.to_frame(c).1 - middle.to_frame(c).1).abs()))
+            .flat_map(|pose| corners.map(|c| (pose.in_frame(c).1 - middle.in_frame(c).1).abs()))
             .fold(0.0, f64::max);
         View { width, rows, uniform, psf_px, spread_px, when, jitter_px }
     }
@@ -134,7 +134,7 @@ impl View {
 
     /// Rows in which something within `reach` (frame px) of a reference point may appear.
     pub fn rows_near(&self, at: (f64, f64), reach: f64) -> std::ops::Range<usize> {
-        span(self.middle().to_frame(at).1, reach + self.spread_px, self.rows.len())
+        span(self.middle().in_frame(at).1, reach + self.spread_px, self.rows.len())
     }
 }
 
@@ -152,10 +152,10 @@ mod tests {
     #[test]
     fn a_pose_goes_there_and_back() {
         let pose = Pose::new((3.5, -2.0), 0.3, 1.1, (101, 81));
-        assert_eq!(pose.to_frame((50.0, 40.0)), (53.5, 38.0), "the centre only drifts");
-        let (x, y) = pose.to_reference(pose.to_frame((12.0, 70.0)));
+        assert_eq!(pose.in_frame((50.0, 40.0)), (53.5, 38.0), "the centre only drifts");
+        let (x, y) = pose.in_reference(pose.in_frame((12.0, 70.0)));
         assert!((x - 12.0).hypot(y - 70.0) < 1e-12, "({x}, {y})");
         // Clockwise on the screen: what lay to the right lies lower.
-        assert!(pose.to_frame((60.0, 40.0)).1 > 38.0);
+        assert!(pose.in_frame((60.0, 40.0)).1 > 38.0);
     }
 }

@@ -163,7 +163,7 @@ fn add_product(
     at: (f64, f64),
     along_x: &mut Vec<f32>,
 ) {
-    let (cx, cy) = pose.to_frame(at);
+    let (cx, cy) = pose.in_frame(at);
     let (reach_x, reach_y) = shape.reach();
     let (columns, rows) = (span(cx, reach_x, width), span(cy, reach_y, image.len() / width));
     if columns.is_empty() {
@@ -187,7 +187,7 @@ fn add_blob_by_rows(image: &mut [f32], view: &View, amplitude: f64, sigma: f64, 
     // exp(−(d + 1)²/2σ²) is exp(−d²/2σ²) times a factor that itself shrinks by a constant one.
     let shrink = (-2.0 * narrow).exp();
     for y in view.rows_near(at, reach) {
-        let (cx, cy) = view.pose(y).to_frame(at);
+        let (cx, cy) = view.pose(y).in_frame(at);
         let from_row = y as f64 - cy;
         let columns = span(cx, reach, view.width);
         if from_row.abs() > reach || columns.is_empty() {
@@ -220,7 +220,7 @@ fn add_box_by_pixels(
     };
     for y in view.rows_near(at, reach) {
         let pose = view.pose(y);
-        let (cx, cy) = pose.to_frame(at);
+        let (cx, cy) = pose.in_frame(at);
         let columns = span(cx, reach, view.width);
         let first = columns.start;
         for (k, pixel) in image[y * view.width..][columns].iter_mut().enumerate() {

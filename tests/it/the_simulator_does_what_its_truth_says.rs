@@ -166,12 +166,12 @@ fn a_turned_and_magnified_crack_is_where_the_truth_says() {
 fn rotation_and_scale_walk_as_told() {
     let steps = SceneConfig { frames: 4000, rotation_step_rad: 1e-4, scale_step: 2e-5, ..empty() };
     let scene = Scene::new(steps);
-    let walks: [(fn(&Scene, usize) -> f64, f64); 2] =
-        [(|s, k| s.truth(k).rotation_rad, 1e-4), (|s, k| s.truth(k).scale, 2e-5)];
-    for (walk, step) in walks {
-        let steps: Vec<f64> = (1..4000).map(|k| walk(&scene, k) - walk(&scene, k - 1)).collect();
-        near(deviation(&steps), step, 0.05 * step, "one sigma of a step");
-    }
+    let truths: Vec<_> = (0..4000).map(|k| scene.truth(k)).collect();
+    let turns: Vec<f64> =
+        truths.windows(2).map(|pair| pair[1].rotation_rad - pair[0].rotation_rad).collect();
+    let growths: Vec<f64> = truths.windows(2).map(|pair| pair[1].scale - pair[0].scale).collect();
+    near(deviation(&turns), 1e-4, 5e-6, "one sigma of a step of rotation");
+    near(deviation(&growths), 2e-5, 1e-6, "one sigma of a step of scale");
 }
 
 #[test]
