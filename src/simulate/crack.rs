@@ -75,8 +75,11 @@ impl Crack {
         let far = self.bend_px.abs() + self.widest_px + 12.0 * sigma / scale;
         for (column, value) in line.iter_mut().enumerate() {
             let (x, y) = pose.in_reference((column as f64, row as f64));
+            if (x - self.x).abs() > far {
+                continue;
+            }
             let half = 0.5 * scale * self.opening(y, time);
-            if (x - self.x).abs() > far || half <= 0.0 {
+            if half <= 0.0 {
                 continue;
             }
             let distance = scale * (x - self.centre(y)) * self.slope(y);

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-use super::erf::step;
+use super::erf::{quick_step, step};
 use super::event::{Disturbance, Event};
 use super::pose::View;
 use super::seed::{Purpose, stream};
@@ -100,7 +100,10 @@ pub fn flash(image: &mut [f32], events: &[Event], frame: usize, place: &Place) {
             let dy = row as f64 - centre.1;
             let band = step(dy + half, 0.3 * half) - step(dy - half, 0.3 * half);
             for (column, value) in line.iter_mut().enumerate() {
-                let disc = step(radius - (column as f64 - centre.0).hypot(dy), soft);
+                let disc = quick_step(
+                    radius - ((column as f64 - centre.0).powi(2) + dy * dy).sqrt(),
+                    soft,
+                );
                 *value += (place.flash * disc.max(band)) as f32;
             }
         }

@@ -4,7 +4,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::erf::step;
+use super::erf::{quick_step, step};
 use super::pose::{Pose, View};
 
 /// Shape and motion of the front, in reference pixels; time as a share of the recording, 0 to 1.
@@ -134,9 +134,12 @@ impl Front {
         let highest = base + far + self.finger_reach.max(0.0) * finger_growth(time);
         for (column, value) in line.iter_mut().enumerate() {
             let (x, y) = pose.in_reference((column as f64, row as f64));
-            let inside =
-                step(scale * (y - self.rows.0), sigma) - step(scale * (y - self.rows.1), sigma);
-            if inside < 1e-6 || scale * (x - highest) > 6.0 * sigma {
+            if scale * (x - highest) > 6.0 * sigma {
+                continue;
+            }
+            let inside = quick_step(scale * (y - self.rows.0), sigma)
+                - quick_step(scale * (y - self.rows.1), sigma);
+            if inside < 1e-6 {
                 continue;
             }
             let lithium = if scale * (lowest - x) > 40.0 * sigma {

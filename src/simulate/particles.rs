@@ -4,7 +4,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::erf::step;
+use super::erf::quick_step;
 use super::pose::{View, span};
 
 /// Discs in frame coordinates.
@@ -70,8 +70,8 @@ impl Particles {
                 let columns = span(cx, reach, view.width);
                 let first = columns.start;
                 for (k, value) in line[columns].iter_mut().enumerate() {
-                    let distance = particle.radius - ((first + k) as f64 - cx).hypot(dy);
-                    let inside = if distance > soft { 1.0 } else { step(distance, view.psf_px) };
+                    let from_centre = (((first + k) as f64 - cx).powi(2) + dy * dy).sqrt();
+                    let inside = quick_step(particle.radius - from_centre, view.psf_px);
                     *value *= (1.0 + particle.contrast * inside) as f32;
                 }
             }

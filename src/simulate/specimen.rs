@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::erf::step;
+use super::erf::{quick_step, step};
 use super::lattice::Lattice;
 use super::pose::{Pose, View, span};
 
@@ -166,7 +166,7 @@ fn add_product(
     let (cx, cy) = pose.in_frame(at);
     let (reach_x, reach_y) = shape.reach();
     let (columns, rows) = (span(cx, reach_x, width), span(cy, reach_y, image.len() / width));
-    if columns.is_empty() {
+    if columns.is_empty() || rows.is_empty() {
         return;
     }
     along_x.clear();
@@ -215,9 +215,7 @@ fn add_box_by_pixels(
 ) {
     let soft = 5.5 * psf;
     let reach = (half_x + soft).hypot(half_y + soft);
-    let inside = |d: f64, half: f64| {
-        if d.abs() < half - soft { 1.0 } else { step(d + half, psf) - step(d - half, psf) }
-    };
+    let inside = |d: f64, half: f64| quick_step(d + half, psf) - quick_step(d - half, psf);
     for y in view.rows_near(at, reach) {
         let pose = view.pose(y);
         let (cx, cy) = pose.in_frame(at);

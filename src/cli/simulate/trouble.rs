@@ -90,8 +90,7 @@ impl Trouble {
         }
         if let Some(late) = self.events.iter().find(|event| event.from >= config.frames) {
             return Err(Failure::Usage(anyhow!(
-                "--event: {:?} starts at frame {}, but the recording ends with frame {}",
-                late.disturbance,
+                "--event starts at frame {}, but the recording ends with frame {}",
                 late.from,
                 config.frames - 1
             )));
