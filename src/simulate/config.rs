@@ -65,7 +65,9 @@ pub struct SceneConfig {
 }
 
 /// A beam that scans the field row after row: row y of frame k is taken at k / frame rate +
-/// y · line time.
+/// y · line time. The walk's positions, and so the truth, are those of the moments of the middle
+/// rows, (height − 1)/2; between them drift, rotation and scale are linear, where `jumps` happen
+/// too. The jump of an event comes between two frames, and tears none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scan {
     pub line_time_s: f64,
