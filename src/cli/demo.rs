@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> Outcome {
     if !args.json {
         println!("simulating a cell that shorts …");
     }
-    simulate::run(&simulate::Args::demo(recording.clone()))?;
+    simulate::demo(&recording)?;
     replay::run(&replay::Args {
         config: Some(recording.with_extension("toml")),
         cell: Some(recording.with_extension("cell.csv")),

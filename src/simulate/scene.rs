@@ -1,89 +1,38 @@
-//! One simulated recording: all parts, their place in the field, and the truth of each frame.
+//! One simulated recording: all parts, and the truth of each frame.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 
+use super::body::Body;
+use super::camera::{self, Pattern};
 use super::cell::{self, CellRow};
+use super::config::SceneConfig;
 use super::crack::Crack;
+use super::drawn::{self, Place};
+use super::event::Conditions;
 use super::front::Front;
-use super::specimen::{Specimen, Texture};
-use super::{camera, motion};
+use super::layout::Layout;
+use super::motion::{self, Motion};
+use super::particles::Particles;
+use super::pose::View;
+use super::seed::{Purpose, stream};
+use super::specimen::{Extent, Texture};
 use crate::frame::{Image, Region, Samples};
-use crate::noise::CameraModel;
-
-/// What to simulate.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SceneConfig {
-    pub width: usize,
-    pub height: usize,
-    pub frames: usize,
-    pub seed: u64,
-    pub specimen: Specimen,
-    /// Standard deviation of the texture relative to its mean, about.
-    pub contrast: f64,
-    /// Mean counts per pixel above the camera's offset.
-    pub dose_counts_per_px: f64,
-    pub camera: CameraModel,
-    /// One sigma of the point spread.
-    pub psf_px: f64,
-    pub frame_rate_hz: f64,
-    pub pixel_size_nm: f64,
-    /// One sigma of the drift walk per frame.
-    pub drift_step_px: f64,
-    pub drift_velocity_px: (f64, f64),
-    pub jumps: usize,
-    pub jump_px: f64,
-    pub front: bool,
-    pub crack: bool,
-}
-
-impl Default for SceneConfig {
-    fn default() -> Self {
-        SceneConfig {
-            width: 512,
-            height: 512,
-            frames: 200,
-            seed: 1,
-            specimen: Specimen::Textured,
-            contrast: 0.12,
-            dose_counts_per_px: 20.0,
-            camera: CameraModel {
-                offset_counts: 100.0,
-                gain_counts_per_electron: 1.0,
-                read_noise_counts: 0.5,
-                quantum_counts: 1.0,
-            },
-            psf_px: 1.2,
-            frame_rate_hz: 20.0,
-            pixel_size_nm: 2.0,
-            drift_step_px: 0.15,
-            drift_velocity_px: (0.01, -0.006),
-            jumps: 1,
-            jump_px: 9.0,
-            front: true,
-            crack: true,
-        }
-    }
-}
-
-/// Where things are, in reference pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Layout {
-    /// For a front gauge; the front grows to the right through it.
-    pub front_region: Region,
-    /// Column of the counter electrode.
-    pub counter_px: f64,
-    /// All that lithium may cover.
-    pub lithium: Region,
-    /// For a crack gauge.
-    pub crack_region: Region,
-}
 
 /// The truth of one frame, in reference pixels and volts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Truth {
     pub time_s: f64,
+    /// Position in frame = centre + drift + scale · R(rotation) · (reference − centre), with the
+    /// field's centre ((width − 1)/2, (height − 1)/2). In a scanned frame this and the next two are
+    /// those of the moment of the middle row, (height − 1)/2. What only the scan displaces
+    /// (a row's jitter) is in none of them.
     pub drift: (f64, f64),
+    /// Positive from +x towards +y.
+    pub rotation_rad: f64,
+    /// Frame px per reference px.
+    pub scale: f64,
     /// Column of the front in each row of the front's region; empty without a front.
     pub front: Vec<f64>,
     /// The front's furthest reach; NaN without a front.
@@ -103,7 +52,10 @@ pub struct Scene {
     texture: Texture,
     front: Option<Front>,
     crack: Option<Crack>,
-    drift: Vec<(f64, f64)>,
+    body: Option<Body>,
+    particles: Particles,
+    pattern: Pattern,
+    motion: Motion,
 }
 
 /// The cell shorts at this share of the recording.
@@ -112,10 +64,13 @@ const SHORT_AT: f64 = 0.92;
 impl Scene {
     /// Places everything; the same configuration gives the same scene, on any machine.
     pub fn new(config: SceneConfig) -> Scene {
-        let layout = Layout::of(config.width, config.height);
+        let mut layout = Layout::of(config.width, config.height);
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let size = (config.width, config.height);
-        let texture = Texture::new(config.specimen, size, config.psf_px, config.contrast, &mut rng);
+        let (psf, contrast) = (config.psf_px, config.contrast);
+        let extent = Extent::of(size, config.travel());
+        let texture =
+            Texture::new(config.specimen, extent, psf, contrast, config.lattice_px, &mut rng);
         let lithium = layout.lithium;
         let front = Front::new(
             layout.front_region.x as f64 + 0.12 * layout.front_region.width as f64,
@@ -123,7 +78,6 @@ impl Scene {
             SHORT_AT,
             (lithium.y as f64, (lithium.y + lithium.height) as f64),
             0.35,
-            config.psf_px,
             &mut rng,
         );
         let crack_region = layout.crack_region;
@@ -132,7 +86,6 @@ impl Scene {
             crack_region.y as f64,
             (crack_region.y + crack_region.height) as f64,
             (config.width as f64 / 85.0).max(6.0),
-            config.psf_px,
         );
         let drift = motion::walk(
             config.frames,
@@ -142,44 +95,92 @@ impl Scene {
             config.jump_px,
             &mut rng,
         );
+        let of = |purpose| stream(config.seed, purpose);
+        let body = config.front_cover.map(|cover| {
+            layout.lithium = layout.covered(cover, size);
+            Body::new(extent, size, cover, psf, contrast, &mut of(Purpose::Body))
+        });
         Scene {
-            front: config.front.then_some(front),
+            front: (config.front && body.is_none()).then_some(front),
             crack: config.crack.then_some(crack),
+            body,
+            particles: Particles::new(
+                config.particles,
+                config.particle_cover,
+                size,
+                &mut of(Purpose::Particles),
+            ),
+            pattern: Pattern::new(
+                size.0 * size.1,
+                config.pattern,
+                config.dead_share,
+                config.hot_share,
+                &mut of(Purpose::Pattern),
+            ),
+            motion: Motion::new(drift, &config),
             config,
             layout,
             texture,
-            drift,
         }
     }
 
-    /// Expected counts of frame `index`, without noise, row-major; `out` is made to fit.
+    /// Expected counts of frame `index`, without noise and before the camera clips, row-major;
+    /// `out` is made to fit.
     pub fn expected(&self, index: usize, out: &mut Vec<f32>) {
-        let (width, height) = (self.config.width, self.config.height);
-        let (drift, share) = (self.drift[index], self.share(index));
+        let config = &self.config;
+        let (width, height) = (config.width, config.height);
+        let conditions = Conditions::of(&config.events, index);
+        let (view, streaks) = self.view(index, &conditions);
+        let share = self.share(index);
+        let place = Place {
+            seed: config.seed,
+            frames: config.frames,
+            size: (width, height),
+            flash: self.flash(),
+        };
         out.clear();
         out.resize(width * height, 1.0);
-        self.texture.add_to(out, width, drift);
+        self.texture.add_to(out, &view, (0.0, 0.0));
         // Brightness has a floor: even dense material lets something through.
         out.iter_mut().for_each(|value| *value = value.max(0.1));
+        if let Some(body) = &self.body {
+            body.cover(out, &view, share);
+        }
         if let Some(front) = &self.front {
-            front.shade(out, width, drift, share);
+            front.shade(out, &view, share);
         }
         if let Some(crack) = &self.crack {
-            crack.shade(out, width, drift, share);
+            crack.shade(out, &view, share);
         }
+        drawn::contaminate(out, &view, &config.events, index, &place);
+        self.particles.shade(out, &view);
+        if conditions.contrast != 1.0 {
+            let factor = conditions.contrast as f32;
+            out.iter_mut().for_each(|value| *value = (1.0 + factor * (*value - 1.0)).max(0.0));
+        }
+        drawn::shadow(out, &config.events, index, &place);
+        drawn::flash(out, &config.events, index, &place);
+        for (line, streak) in out.chunks_exact_mut(width).zip(&streaks) {
+            line.iter_mut().for_each(|value| *value *= streak);
+        }
+        self.pattern.shade(out);
+        let beam = if conditions.blanked { 0.0 } else { conditions.brightness };
         let (dose, offset) =
-            (self.config.dose_counts_per_px as f32, self.config.camera.offset_counts as f32);
+            ((beam * config.dose_counts_per_px) as f32, config.camera.offset_counts as f32);
         out.iter_mut().for_each(|value| *value = offset + dose * *value);
+        self.pattern.heat(out, f32::from(self.most()));
     }
 
-    /// Frame `index` as the camera sees it (u16). Depends on the seed and the index alone.
+    /// Frame `index` as the camera sees it (u16). Depends on the configuration and the index
+    /// alone.
     pub fn render(&self, index: usize, image: &mut Image) {
         let mut expected = Vec::new();
         self.expected(index, &mut expected);
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         rng.set_stream(1 + index as u64);
         let mut counts = vec![0u16; expected.len()];
-        camera::expose(&expected, &self.config.camera, &mut rng, &mut counts);
+        camera::expose(&expected, &self.config.camera, self.most(), &mut rng, &mut counts);
+        self.pattern.heat(&mut counts, self.most());
         *image = Image {
             width: self.config.width,
             height: self.config.height,
@@ -189,7 +190,7 @@ impl Scene {
 
     /// Puts frame `index` elsewhere.
     pub fn set_drift(&mut self, index: usize, drift: (f64, f64)) {
-        self.drift[index] = drift;
+        self.motion.drift[index] = drift;
     }
 
     /// What is true of frame `index`.
@@ -197,15 +198,22 @@ impl Scene {
         let share = self.share(index);
         let rows = |region: Region| (region.y..region.y + region.height).map(|y| y as f64);
         let (front_region, crack_region) = (self.layout.front_region, self.layout.crack_region);
-        let front = self.front.as_ref();
         let crack = self.crack.as_ref();
+        let edge = |y: f64| match (&self.body, &self.front) {
+            (Some(body), _) => Some(body.position(y, share)),
+            (None, front) => front.as_ref().map(|front| front.position(y, share)),
+        };
+        let tip = match (&self.body, &self.front) {
+            (Some(body), _) => body.tip((0.0, self.config.height as f64), share),
+            (None, front) => front.as_ref().map_or(f64::NAN, |front| front.tip(share)),
+        };
         Truth {
             time_s: index as f64 / self.config.frame_rate_hz,
-            drift: self.drift[index],
-            front: front.map_or(vec![], |front| {
-                rows(front_region).map(|y| front.position(y, share)).collect()
-            }),
-            tip: front.map_or(f64::NAN, |front| front.tip(share)),
+            drift: self.motion.drift[index],
+            rotation_rad: self.motion.rotation_rad[index],
+            scale: self.motion.scale[index] * self.motion.magnification[index],
+            front: rows(front_region).filter_map(edge).collect(),
+            tip,
             opening: crack.map_or(vec![], |crack| {
                 rows(crack_region).map(|y| crack.opening(y, share)).collect()
             }),
@@ -227,6 +235,57 @@ impl Scene {
         SHORT_AT * self.duration_s()
     }
 
+    /// How frame `index` sees the specimen, and the relative brightness of each row (empty when
+    /// all are alike).
+    fn view(&self, index: usize, conditions: &Conditions) -> (View, Vec<f32>) {
+        let config = &self.config;
+        let size = (config.width, config.height);
+        let rows_per_frame =
+            config.scan.map_or(0.0, |scan| scan.line_time_s * config.frame_rate_hz);
+        let from_middle = |row: usize| row as f64 - (config.height as f64 - 1.0) / 2.0;
+        let noisy = conditions.jitter_px > 0.0 || conditions.streak > 0.0;
+        let mut rng = stream(config.seed, Purpose::Rows(index));
+        let mut normals = |sigma: f64| -> Vec<f64> {
+            let rows = if noisy { config.height } else { 0 };
+            (0..rows)
+                .map(|_| {
+                    sigma * {
+                        let n: f64 = StandardNormal.sample(&mut rng);
+                        n
+                    }
+                })
+                .collect()
+        };
+        let jitter_px = normals(conditions.jitter_px);
+        let streaks =
+            normals(conditions.streak).iter().map(|s| (1.0 + s).max(0.0) as f32).collect();
+        let poses = (0..config.height)
+            .map(|row| {
+                let jitter = jitter_px.get(row).copied().unwrap_or(0.0);
+                self.motion.pose(index, from_middle(row) * rows_per_frame, jitter, size)
+            })
+            .collect();
+        let when = (0..config.height)
+            .map(|row| index as f64 + from_middle(row) * rows_per_frame)
+            .collect();
+        let psf_px = config.psf_px.hypot(conditions.blur_px);
+        (View::new(config.width, poses, when, jitter_px, psf_px), streaks)
+    }
+
+    /// The largest number that the camera gives.
+    fn most(&self) -> u16 {
+        // The cast saturates.
+        self.config.saturation_counts.map_or(u16::MAX, |counts| counts.round() as u16)
+    }
+
+    /// The relative brightness of a flash.
+    fn flash(&self) -> f64 {
+        let config = &self.config;
+        config.saturation_counts.map_or(20.0, |counts| {
+            2.0 * (counts - config.camera.offset_counts) / config.dose_counts_per_px
+        })
+    }
+
     fn duration_s(&self) -> f64 {
         self.config.frames as f64 / self.config.frame_rate_hz
     }
@@ -234,39 +293,6 @@ impl Scene {
     /// Time as a share of the recording.
     fn share(&self, index: usize) -> f64 {
         index as f64 / self.config.frames.max(1) as f64
-    }
-}
-
-impl Layout {
-    /// Front on the left, crack on the right, and more than half of the field free for the drift.
-    pub fn of(width: usize, height: usize) -> Layout {
-        let part = |size: usize, share: f64| (size as f64 * share).round() as usize;
-        let front_region = Region {
-            x: part(width, 0.06),
-            y: part(height, 0.28),
-            width: part(width, 0.56),
-            height: part(height, 0.44),
-        };
-        // Lithium is a little wider than the gauge looks, so that every line has an edge.
-        let apron = part(height, 0.03);
-        let lithium = Region {
-            x: 0,
-            y: front_region.y - apron,
-            width: part(width, 0.66),
-            height: front_region.height + 2 * apron,
-        };
-        let crack_region = Region {
-            x: part(width, 0.72),
-            y: part(height, 0.10),
-            width: part(width, 0.16),
-            height: part(height, 0.80),
-        };
-        Layout {
-            front_region,
-            counter_px: (front_region.x + front_region.width) as f64 - 0.02 * width as f64,
-            lithium,
-            crack_region,
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
 mod synthetic_files;
 mod the_example_configurations_are_right;
 mod the_run_file_is_what_the_layout_says;
+mod the_simulator_does_what_its_truth_says;
 mod tiff_writer;
 mod vendor_files;
 mod videos_are_read_through_ffmpeg;

@@ -82,3 +82,43 @@ fn a_recording_that_was_cut_short_is_measured_as_far_as_it_goes() {
     assert_eq!(run["frames"]["received"], 12, "{run:#}");
     assert!(told(&output).contains("cut short"), "{}", told(&output));
 }
+
+#[test]
+fn a_simulation_of_all_that_goes_wrong_has_a_configuration_that_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let usual = ["simulate", "--out", "m.npy", "--frames", "6", "--size", "256"];
+    let simulate = |more: &[&str]| liwatch(at, &[&usual, more].concat());
+    let mistakes: [(&[&str], &str); 7] = [
+        (&["--event", "flahs:1-2"], "did you mean 'flash'?"),
+        (&["--event", "jump:1-2:xx=3"], "the keys are: x, y"),
+        (&["--event", "blanked:6-8"], "ends with frame 5"),
+        (&["--drift-velocity", "5"], "X,Y"),
+        (&["--hot", "2"], "--hot is 2"),
+        (&["--saturation", "50"], "more than --offset (100)"),
+        (&["--specimen", "latice"], "lattice"),
+    ];
+    for (arguments, words) in mistakes {
+        let output = simulate(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", told(&output));
+        assert!(told(&output).contains(words), "{arguments:?}: {}", told(&output));
+    }
+    let output = simulate(&[
+        "--event=refocus:1-3:blur=1.5,magnification=1.01",
+        "--event=jump:4-:x=4,y=-2",
+        "--particles=4",
+        "--front-cover=0.4",
+        "--specimen=lattice",
+        "--line-time-us=100",
+        "--drift-velocity=-1,0.5",
+        "--saturation=400",
+        "--hot=0.001",
+    ]);
+    assert!(output.status.success(), "{}", told(&output));
+    let checked = liwatch(at, &["check", "m.toml", "--recording", "m.npy"]);
+    assert!(checked.status.success(), "{}", told(&checked));
+    let truth = std::fs::read_to_string(at.join("m.truth.csv")).unwrap();
+    assert!(truth.lines().next().is_some_and(|head| head.ends_with(",rotation_rad,scale")));
+    let row: Vec<&str> = truth.lines().nth(2).unwrap_or_default().split(',').collect();
+    assert_eq!(row.last(), Some(&"1.01000000"), "the scale of frame 1: {row:?}");
+}
