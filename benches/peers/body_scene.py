@@ -75,12 +75,15 @@ class BodyScene:
 
 
 def write(path, scene, dose, frames, seed, grow_px=12.0):
-    """Writes a u16 recording; returns drift [frames, 2] and growth [frames], px."""
+    """Writes a u16 recording and PATH.truth.csv; returns drift [frames, 2], growth [frames], px."""
     rng = np.random.default_rng(seed)
     drift = np.cumsum(rng.normal(0, 0.3, (frames, 2)), axis=0)
     drift -= drift[0]
     drift *= min(1.0, 6.0 / np.abs(drift).max())
     grown = np.linspace(0, grow_px, frames)
+    np.savetxt(path.with_suffix(".truth.csv"), np.column_stack([np.arange(frames), drift, grown]),
+               fmt=["%d"] + 3 * ["%.6f"], delimiter=",", comments="",
+               header="frame,drift_x_px,drift_y_px,grown_px")
     shape = (frames, scene.size, scene.size)
     stack = np.lib.format.open_memmap(path, "w+", np.uint16, shape)
     for k in range(frames):

@@ -50,7 +50,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--liwatch", default=liwatch.BINARY, help="the binary to measure")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[512, 1024])
     parser.add_argument("--doses", type=float, nargs="+", default=[3, 20, 200],
                         help="mean counts per pixel")
     parser.add_argument("--front-size", type=int, default=1024)
@@ -194,13 +194,16 @@ def growth(binary, args, report, path, drift, grown, bound, dose, title, configu
 
 
 def growth_row(report, common, name, errors, grown):
-    """All frames count; the part of the growth that the drift in x follows, by least squares."""
+    """The part of the growth that the drift in x follows, by least squares over what was found;
+    a frame that was not found is a failed one."""
+    failed = 1 - float(np.mean(np.hypot(*errors.T) < FAILED_PX))
     known = np.isfinite(errors).all(axis=1)
-    errors, failed = errors[known], 1 - float((np.hypot(*errors[known].T) < FAILED_PX).sum()) / len(known)
+    errors = errors[known]
     part = float((errors[:, 0] * grown[known]).sum() / (grown[known] ** 2).sum())
     scatter = float(np.sqrt((errors**2).mean()))
     worst = float(np.abs(errors).max())
-    report.row([name, f"{100 * part:.1f} %", f"{scatter:.4f}", f"{worst:.3f}", f"{100 * failed:.0f} %"],
+    report.row([name, f"{100 * part:.1f} %", f"{scatter:.4f}", f"{worst:.3f}",
+                f"{100 * failed:.0f} %"],
                **common, tool=name, follows=part, rms_px=scatter, worst_px=worst, failed=failed)
 
 
@@ -227,7 +230,8 @@ def machine():
             name = next(l.split(":")[1].strip() for l in lines if l.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+    python = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    return f"{name}, {os.cpu_count()} cores, {python}"
 
 
 class Report:
