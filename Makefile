@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 TOOLS := .tools
 
-.PHONY: demo test setup lint bench test-python clean
+.PHONY: demo test setup lint bench peers test-python clean
 
 demo: setup                 ## build, simulate a cell that shorts, measure it
 	$(CARGO) build --release
@@ -19,6 +19,14 @@ test: setup test-python     ## everything that CI checks
 bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench stages
 	$(CARGO) bench --bench end_to_end
+
+peers: setup target/peers/ready   ## liwatch and the programs that benches/peers compares it with
+	$(CARGO) build --release
+
+target/peers/ready: benches/peers/requirements.txt
+	$(PYTHON) -m venv target/peers/venv || { $(PYTHON) -m pip install --quiet --target target/virtualenv virtualenv && PYTHONPATH=target/virtualenv $(PYTHON) -m virtualenv target/peers/venv; }
+	target/peers/venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 setup: $(TOOLS)/ready       ## what the build needs: cmake for HDF5, libclang for V4L2
 

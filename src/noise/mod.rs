@@ -2,8 +2,10 @@
 
 mod bounds;
 mod camera;
+mod defects;
 mod estimate;
 
 pub use bounds::{drift_bound, edge_bound, opening_bound};
 pub use camera::CameraModel;
+pub use defects::Defects;
 pub use estimate::estimate;

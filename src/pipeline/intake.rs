@@ -16,12 +16,14 @@ use super::run::PipelineError;
 use crate::config::Policy;
 use crate::format::{Access, Recording};
 use crate::frame::{Fate, Pool, Reason};
+use crate::noise::Defects;
 use crate::register::{Reference, lag_at};
 use crate::source::{Announced, Payload, Source};
 
 /// The ends of the channels that the intake holds.
 pub struct Intake<'a> {
     pub recording: &'a dyn Recording,
+    pub defects: &'a Defects,
     pub pool: Pool,
     pub lag_frames: u64,
     pub policy: Policy,
@@ -66,7 +68,7 @@ impl Intake<'_> {
             let blank = self.pool.reserve();
             let pixels = match self.recording.access() {
                 Access::Random => Pixels::Reserved { index, blank },
-                Access::Sequential => match load(self.recording, index, blank, &mut bytes) {
+                Access::Sequential => match load(self.recording, index, blank, self.defects, &mut bytes) {
                     Ok(loaded) => Pixels::Loaded(loaded),
                     Err(reason) => {
                         let payload = Payload::Lost(Fate::Corrupt, reason);

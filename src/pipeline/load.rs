@@ -2,6 +2,7 @@
 
 use crate::format::{FormatError, Recording};
 use crate::frame::{Blank, Normalised, PooledImage, Reason, normalise};
+use crate::noise::Defects;
 
 /// Pixels, and whether some had to be repaired.
 pub struct Loaded {
@@ -9,12 +10,13 @@ pub struct Loaded {
     pub repaired: bool,
 }
 
-/// Reads frame `index`. A frame that cannot be read is a reason for the ledger, and a warning
+/// Reads frame `index` and replaces the camera's broken pixels. A frame that cannot be read is a reason for the ledger, and a warning
 /// with the reader's own words for the log.
 pub fn load(
     recording: &dyn Recording,
     index: usize,
     blank: Blank,
+    defects: &Defects,
     bytes: &mut Vec<u8>,
 ) -> Result<Loaded, Reason> {
     let pixel_type = recording.info().pixel_type;
@@ -27,7 +29,9 @@ pub fn load(
             tracing::warn!(frame = index, bytes = pixels.len(), "frame has another size");
             return Err(Reason::WrongShape);
         }
-        match normalise(pixels, pixel_type, image) {
+        let normalised = normalise(pixels, pixel_type, image);
+        defects.repair(image);
+        match normalised {
             Normalised::Whole => Ok(false),
             Normalised::Repaired(count) => {
                 tracing::warn!(frame = index, count, "pixels that are no numbers were replaced");

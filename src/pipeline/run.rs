@@ -92,6 +92,7 @@ pub fn run(
     let pool = Pool::new(buffers(config.queue_frames, threads, blank.bytes()), &blank);
     let intake = Intake {
         recording: &*setup.recording,
+        defects: &setup.defects,
         pool,
         lag_frames: config.lag_frames.max(1) as u64,
         policy: config.policy,

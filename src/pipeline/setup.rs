@@ -10,7 +10,7 @@ use crate::config::{Config, ConfigError};
 use crate::format::Recording;
 use crate::frame::{Calibration, Pool, PooledImage, Reason, blank_for};
 use crate::gauge::{AnyGauge, registry};
-use crate::noise::CameraModel;
+use crate::noise::{CameraModel, Defects};
 use crate::register::{Settings, StaticMask};
 use crate::source::FrameTimes;
 
@@ -38,6 +38,7 @@ pub struct Setup {
     pub recording: Arc<dyn Recording>,
     pub calibration: Calibration,
     pub camera: CameraModel,
+    pub defects: Defects,
     pub gauges: Vec<NamedGauge>,
     pub mask: StaticMask,
     pub registration: Settings,
@@ -79,10 +80,25 @@ impl Setup {
             .collect();
         let mask = StaticMask::new(info.width, info.height, &masked);
         let calibration = calibration(&config, info.pixel_size_nm);
-        let anchor = find_anchor(recording.as_ref())?;
-        let camera = crate::noise::estimate(&anchor.image, &config.camera);
+        let raw = find_anchor(recording.as_ref(), &Defects::default())?;
+        let camera = crate::noise::estimate(&raw.image, &config.camera);
+        let defects = Defects::find(&raw.image, &camera);
+        let anchor = find_anchor(recording.as_ref(), &defects)?;
+        if defects.count() > 0 {
+            tracing::info!(pixels = defects.count(), "broken pixels of the camera are replaced");
+        }
         let registration = registration(recording.as_ref(), &config);
-        Ok(Setup { recording, calibration, camera, gauges, mask, registration, anchor, config })
+        Ok(Setup {
+            recording,
+            calibration,
+            camera,
+            defects,
+            gauges,
+            mask,
+            registration,
+            anchor,
+            config,
+        })
     }
 
     /// What the run file needs to know before the first row.
@@ -137,13 +153,13 @@ fn registration(recording: &dyn Recording, config: &Config) -> Settings {
     }
 }
 
-fn find_anchor(recording: &dyn Recording) -> Result<Anchor, SetupError> {
+fn find_anchor(recording: &dyn Recording, defects: &Defects) -> Result<Anchor, SetupError> {
     let info = recording.info();
     let pool = Pool::new(1, &blank_for(info.pixel_type, info.width, info.height));
     let mut bytes = Vec::new();
     let mut first_reason = None;
     for index in 0..info.frames {
-        match load(recording, index, pool.reserve(), &mut bytes) {
+        match load(recording, index, pool.reserve(), defects, &mut bytes) {
             Ok(loaded) => return Ok(Anchor { index, image: loaded.image }),
             Err(reason) => {
                 first_reason.get_or_insert(reason);

@@ -293,10 +293,15 @@ fn refine(
         masked: &prediction.masked,
     };
     let mut measured = None;
-    for pass in 0..PASSES {
+    let mut asked = !(unusual || prediction.measure_contrast);
+    let mut last = None;
+    for _ in 0..PASSES {
         compare(level, image, &ask.start, &mut scratch.sums);
         let mut fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;
-        if pass == 0 && (unusual || prediction.measure_contrast) {
+        // A little beyond the border of two phases both are as good; do not swing between them.
+        let near = farthest(level, &scratch.sums, &fit.motion) < between + 0.1;
+        if near && !asked {
+            asked = true;
             measured = contrast(level, image, &fit, &ask, scratch);
             if let Some((contrast, sigma)) = measured
                 && (contrast - ask.contrast).abs() > 4.0 * sigma
@@ -305,9 +310,9 @@ fn refine(
                 fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;
             }
         }
-        // A little beyond the border of two phases both are as good; do not swing between them.
-        if farthest(level, &scratch.sums, &fit.motion) < between + 0.1 || pass == PASSES - 1 {
-            return Some((fit, measured));
+        last = Some(fit);
+        if near && farthest(level, &scratch.sums, &fit.motion) < between + 0.1 {
+            break;
         }
         let step = |from: f64, to: f64| from + (to - from).clamp(-LONGEST_STEP_PX, LONGEST_STEP_PX);
         ask.start = Motion {
@@ -316,7 +321,7 @@ fn refine(
             matrix: fit.motion.matrix,
         };
     }
-    None
+    last.map(|fit| (fit, measured))
 }
 
 /// How far the motion lies from where a tile's weights stood, at most, px.

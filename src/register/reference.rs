@@ -14,9 +14,6 @@ const FULL_PIXELS: usize = 4 << 20;
 /// Above this many pixels, weights for a single phase keep the memory in bounds.
 const PHASES_PIXELS: usize = 3 << 19;
 
-/// From so many frames on a template is worth weights for several sub-pixel phases.
-const LASTING_FRAMES: f64 = 32.0;
-
 /// One version of the template, ready for comparison.
 pub struct Reference {
     /// Counts up with each new version of the template.
@@ -84,7 +81,7 @@ impl Reference {
             frames,
             grain: &accumulator.grain,
         };
-        let full = Level::build(&template, noise, full_shape(width * height, frames));
+        let full = Level::build(&template, noise, full_shape(width * height));
 
         let (small_width, small_height) = (width / factor, height / factor);
         let mut small = vec![0.0; small_width * small_height];
@@ -119,10 +116,8 @@ impl Reference {
     }
 }
 
-fn full_shape(pixels: usize, frames: f64) -> LevelShape {
-    // While the template is young its own noise decides, and it will soon be replaced.
-    let lasting = frames >= LASTING_FRAMES && pixels <= PHASES_PIXELS;
-    let (phases, order): (&'static [f64], usize) = match lasting {
+fn full_shape(pixels: usize) -> LevelShape {
+    let (phases, order): (&'static [f64], usize) = match pixels <= PHASES_PIXELS {
         true => (&[-0.25, 0.25], 3),
         false => (&[0.0], 4),
     };

@@ -8,13 +8,14 @@ use super::{
     StaticMask, Told, Tracker, lag_at, observe,
 };
 use crate::frame::Image;
-use crate::noise::CameraModel;
+use crate::noise::{CameraModel, Defects};
 
 /// A sequence of frames that is being registered.
 pub struct Sequence {
     settings: Settings,
     mask: StaticMask,
     camera: CameraModel,
+    defects: Defects,
     accumulator: Accumulator,
     tracker: Tracker,
     /// Versions of the template that frames may still ask for, the oldest first.
@@ -33,7 +34,10 @@ impl Sequence {
         camera: CameraModel,
         settings: Settings,
     ) -> Sequence {
-        let accumulator = Accumulator::new(first);
+        let defects = Defects::find(first, &camera);
+        let mut whole = first.clone();
+        defects.repair(&mut whole);
+        let accumulator = Accumulator::new(&whole);
         let reference = Reference::build(0, &accumulator, &mask, &camera);
         let mut tracker = Tracker::new(0, settings);
         let decision = tracker.track(0, Some(&DriftObservation::ANCHOR));
@@ -42,6 +46,7 @@ impl Sequence {
             settings,
             mask,
             camera,
+            defects,
             accumulator,
             tracker,
             references: VecDeque::from([reference]),
@@ -53,6 +58,9 @@ impl Sequence {
 
     /// The drift of the next frame; every image has the size of the first.
     pub fn push(&mut self, frame: &Image) -> Drift {
+        let mut whole = frame.clone();
+        self.defects.repair(&mut whole);
+        let frame = &whole;
         let index = self.frames;
         let row = index - lag_at(index, self.settings.lag_frames).min(index);
         while self.told.len() > 1 && self.told[0].row < row {
@@ -78,6 +86,13 @@ impl Sequence {
         let Decision { prediction, version, drift, .. } = decision;
         self.told.push_back(Told { prediction, version, row: index });
         drift
+    }
+
+    /// The part of the field that is left out because something of its own moves there.
+    pub fn masked_share(&self) -> f64 {
+        let Some(told) = self.told.back() else { return 0.0 };
+        let masked = &told.prediction.masked;
+        masked.iter().filter(|masked| **masked).count() as f64 / masked.len().max(1) as f64
     }
 
     /// What the next frame would show, without being told of it.

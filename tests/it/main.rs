@@ -12,6 +12,7 @@ mod gatan_and_tia_files_read_as_an_independent_reader_saw_them;
 mod numbered_folders_are_recordings;
 mod one_thread_and_many_give_the_same_bits;
 mod real_cell_logs_are_read_or_refused_with_a_reason;
+mod real_stacks_drift_as_their_authors_and_two_tools_say;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
 mod synthetic_files;

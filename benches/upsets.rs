@@ -1,0 +1,162 @@
+//! What the registration does when something goes wrong in the microscope, on simulated
+//! recordings: `cargo bench --bench upsets`, or `-- lattice 100` for the scenes whose name begins
+//! so, at one dose.
+//!
+//! One line for each upset: frames that are locked of those that could be, frames that are locked
+//! on a wrong place (by more than half a pixel and eight sigma), frames from the upset to the
+//! first locked one after it, r.m.s. error about the mean over the bound of the known scene before
+//! and after the upset, keyframes, and the part of the field that was masked at the end.
+
+mod common;
+
+use liwatch::frame::Image;
+use liwatch::noise::drift_bound;
+use liwatch::register::{Sequence, Settings, StaticMask};
+use liwatch::simulate::{Disturbance, Event, Scene, SceneConfig, Specimen};
+
+const SIZE: usize = 512;
+const FRAMES: usize = 240;
+/// When it happens.
+const AT: usize = 120;
+
+type Upset = (&'static str, fn(&mut SceneConfig));
+
+fn event(config: &mut SceneConfig, frames: usize, disturbance: Disturbance) {
+    config.events.push(Event { from: AT, until: AT.saturating_add(frames), disturbance });
+}
+
+const EVER: usize = usize::MAX;
+
+const UPSETS: [Upset; 24] = [
+    ("nothing", |_| {}),
+    ("front over 40 %", |c| c.front_cover = Some(0.4)),
+    ("front and crack", |c| (c.front, c.crack) = (true, true)),
+    ("particles", |c| (c.particles, c.particle_cover) = (60, 0.15)),
+    ("jump by a third", |c| {
+        let by = (SIZE / 3) as f64;
+        event(c, EVER, Disturbance::Jump { x: by + 0.3, y: -by + 0.4 });
+    }),
+    ("refocus: blur", |c| {
+        event(c, EVER, Disturbance::Refocus { blur_px: 2.0, magnification: 1.0 });
+    }),
+    ("refocus: 2 % larger", |c| {
+        event(c, EVER, Disturbance::Refocus { blur_px: 0.0, magnification: 1.02 });
+    }),
+    ("refocus: both", |c| {
+        event(c, EVER, Disturbance::Refocus { blur_px: 1.5, magnification: 0.98 });
+    }),
+    ("brightness doubled", |c| event(c, EVER, Disturbance::Brightness(2.0))),
+    ("brightness halved", |c| event(c, EVER, Disturbance::Brightness(0.5))),
+    ("contrast doubled", |c| event(c, EVER, Disturbance::Contrast(2.0))),
+    ("contrast halved", |c| event(c, EVER, Disturbance::Contrast(0.5))),
+    ("contamination", |c| event(c, EVER, Disturbance::Contamination { per_frame: 0.004 })),
+    ("blanked beam", |c| event(c, 20, Disturbance::Blanked)),
+    ("charging flash", |c| event(c, 6, Disturbance::Flash)),
+    ("shadow", |c| event(c, 40, Disturbance::Shadow)),
+    ("saturation", |c| c.saturation_counts = Some(100.0 + 1.2 * c.dose_counts_per_px)),
+    ("dead and hot pixels", |c| (c.dead_share, c.hot_share) = (1e-3, 1e-3)),
+    ("fixed pattern", |c| c.pattern = 0.02),
+    ("scan-line noise", |c| {
+        event(c, EVER, Disturbance::ScanNoise { jitter_px: 0.5, streak: 0.02 });
+    }),
+    ("lattice", |c| c.specimen = Specimen::Lattice),
+    ("lattice, jump by a period", |c| {
+        c.specimen = Specimen::Lattice;
+        event(c, EVER, Disturbance::Jump { x: 12.0, y: 0.0 });
+    }),
+    ("lattice, jump by a third", |c| {
+        c.specimen = Specimen::Lattice;
+        event(c, EVER, Disturbance::Jump { x: (SIZE / 3) as f64, y: 40.0 });
+    }),
+    ("sparse, jump by a third", |c| {
+        c.specimen = Specimen::Sparse;
+        event(c, EVER, Disturbance::Jump { x: (SIZE / 3) as f64, y: -(SIZE as f64) / 3.0 });
+    }),
+];
+
+fn main() {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let name: Vec<&str> =
+        arguments.iter().filter(|a| a.parse::<f64>().is_err()).map(String::as_str).collect();
+    let doses: Vec<f64> = arguments.iter().filter_map(|a| a.parse().ok()).collect();
+    let doses = if doses.is_empty() { vec![10.0, 100.0] } else { doses };
+    println!("{SIZE}² u16, {FRAMES} frames, upset at frame {AT}");
+    println!(
+        "{:<26} {:>6} {:>9} {:>6} {:>7} {:>7} {:>7} {:>7} {:>5} {:>7}",
+        "upset", "counts", "locked", "wrong", "relock", "before", "after", "pull", "keys", "masked"
+    );
+    for (upset, change) in UPSETS {
+        if !name.is_empty() && !upset.starts_with(&name.join(" ")) {
+            continue;
+        }
+        for dose in &doses {
+            let mut config = SceneConfig {
+                width: SIZE,
+                height: SIZE,
+                frames: FRAMES,
+                dose_counts_per_px: *dose,
+                jumps: 0,
+                front: false,
+                crack: false,
+                ..SceneConfig::default()
+            };
+            change(&mut config);
+            line(upset, &Scene::new(config));
+        }
+    }
+}
+
+fn line(upset: &str, scene: &Scene) {
+    let mut frame = Image::zeros_u16(0, 0);
+    scene.render(0, &mut frame);
+    let mask = StaticMask::new(SIZE, SIZE, &[]);
+    let settings = Settings { max_shift_px: SIZE as f64 / 2.0, ..Settings::default() };
+    let mut sequence = Sequence::new(&frame, mask, scene.config.camera, settings);
+    let mut expected = Vec::new();
+    scene.expected(0, &mut expected);
+    let bound = drift_bound(&expected, &[], SIZE, &scene.config.camera);
+    let bound = bound.0.hypot(bound.1) / std::f64::consts::SQRT_2;
+    let mut rows = Vec::new();
+    let (mut wrong, mut keyframe) = (0, 0);
+    for index in 1..FRAMES {
+        scene.render(index, &mut frame);
+        let drift = sequence.push(&frame);
+        let truth = scene.truth(index).drift;
+        let error = (drift.x - truth.0, drift.y - truth.1);
+        keyframe = keyframe.max(drift.keyframe);
+        if drift.locked {
+            let sigma = drift.x_error.hypot(drift.y_error);
+            let off = error.0.hypot(error.1);
+            if off > 0.5 && off > 8.0 * sigma {
+                wrong += 1;
+                if std::env::var_os("VERBOSE").is_some() {
+                    println!("  {index}: {drift:?}, truth {truth:?}");
+                }
+            }
+            rows.push((index, error, (drift.x_error, drift.y_error)));
+        }
+    }
+    let relock = rows.iter().find(|row| row.0 >= AT).map_or(f64::NAN, |row| (row.0 - AT) as f64);
+    let part = |from: usize, end: usize| {
+        let part: Vec<_> = rows.iter().filter(|row| (from..end).contains(&row.0)).collect();
+        let n = part.len() as f64;
+        let mean = part.iter().fold((0.0, 0.0), |m, r| (m.0 + r.1.0 / n, m.1 + r.1.1 / n));
+        let about = |r: &(usize, (f64, f64), (f64, f64))| (r.1.0 - mean.0, r.1.1 - mean.1);
+        let sum = part.iter().map(|r| about(r).0.powi(2) + about(r).1.powi(2)).sum::<f64>();
+        let pull = part.iter().map(|r| {
+            (about(r).0 / r.2.0).powi(2) + (about(r).1 / r.2.1).powi(2)
+        });
+        ((sum / (2.0 * n)).sqrt(), (pull.sum::<f64>() / (2.0 * n)).sqrt())
+    };
+    println!(
+        "{upset:<26} {:>6} {:>5}/{} {wrong:>6} {relock:>7} {:>7.2} {:>7.2} {:>7.2} {keyframe:>5} {:>6.0}%",
+        scene.config.dose_counts_per_px,
+        rows.len(),
+        FRAMES - 1,
+        part(30, AT).0 / bound,
+        part(AT, FRAMES).0 / bound,
+        part(30, FRAMES).1,
+        100.0 * sequence.masked_share()
+    );
+}
