@@ -113,15 +113,21 @@ fn line(upset: &str, scene: &Scene) {
     let mask = StaticMask::new(SIZE, SIZE, &[]);
     let settings = Settings { max_shift_px: SIZE as f64 / 2.0, ..Settings::default() };
     let mut sequence = Sequence::new(&frame, mask, scene.config.camera, settings);
-    let mut expected = Vec::new();
-    scene.expected(0, &mut expected);
-    let bound = drift_bound(&expected, &[], SIZE, &scene.config.camera);
-    let bound = bound.0.hypot(bound.1) / std::f64::consts::SQRT_2;
+    let (before, after) = (bound(scene, AT - 1), bound(scene, FRAMES - 1));
     let mut rows = Vec::new();
     let (mut wrong, mut keyframe) = (0, 0);
     for index in 1..FRAMES {
         scene.render(index, &mut frame);
+        let seen = std::env::var_os("VERBOSE").map(|_| sequence.look(&frame));
         let drift = sequence.push(&frame);
+        if let Some(mut seen) = seen {
+            seen.residuals.clear();
+            println!(
+                "{index} err {:.3} {:.3} | {seen:?}",
+                drift.x - scene.truth(index).drift.0,
+                drift.y - scene.truth(index).drift.1
+            );
+        }
         let truth = scene.truth(index).drift;
         let error = (drift.x - truth.0, drift.y - truth.1);
         keyframe = keyframe.max(drift.keyframe);
@@ -144,9 +150,7 @@ fn line(upset: &str, scene: &Scene) {
         let mean = part.iter().fold((0.0, 0.0), |m, r| (m.0 + r.1.0 / n, m.1 + r.1.1 / n));
         let about = |r: &(usize, (f64, f64), (f64, f64))| (r.1.0 - mean.0, r.1.1 - mean.1);
         let sum = part.iter().map(|r| about(r).0.powi(2) + about(r).1.powi(2)).sum::<f64>();
-        let pull = part.iter().map(|r| {
-            (about(r).0 / r.2.0).powi(2) + (about(r).1 / r.2.1).powi(2)
-        });
+        let pull = part.iter().map(|r| (about(r).0 / r.2.0).powi(2) + (about(r).1 / r.2.1).powi(2));
         ((sum / (2.0 * n)).sqrt(), (pull.sum::<f64>() / (2.0 * n)).sqrt())
     };
     println!(
@@ -154,9 +158,20 @@ fn line(upset: &str, scene: &Scene) {
         scene.config.dose_counts_per_px,
         rows.len(),
         FRAMES - 1,
-        part(30, AT).0 / bound,
-        part(AT, FRAMES).0 / bound,
+        part(30, AT).0 / before,
+        part(AT, FRAMES).0 / after,
         part(30, FRAMES).1,
         100.0 * sequence.masked_share()
     );
+}
+
+/// Cramér–Rao bound of the whole known field as it looks in one frame, by a camera without broken
+/// pixels, px.
+fn bound(scene: &Scene, index: usize) -> f64 {
+    let mut config = scene.config.clone();
+    (config.dead_share, config.hot_share, config.pattern) = (0.0, 0.0, 0.0);
+    let mut expected = Vec::new();
+    Scene::new(config).expected(index, &mut expected);
+    let (x, y) = drift_bound(&expected, &[], SIZE, &scene.config.camera);
+    x.hypot(y) / std::f64::consts::SQRT_2
 }

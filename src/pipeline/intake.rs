@@ -68,14 +68,16 @@ impl Intake<'_> {
             let blank = self.pool.reserve();
             let pixels = match self.recording.access() {
                 Access::Random => Pixels::Reserved { index, blank },
-                Access::Sequential => match load(self.recording, index, blank, self.defects, &mut bytes) {
-                    Ok(loaded) => Pixels::Loaded(loaded),
-                    Err(reason) => {
-                        let payload = Payload::Lost(Fate::Corrupt, reason);
-                        self.lose(&Announced { payload, ..frame });
-                        continue;
+                Access::Sequential => {
+                    match load(self.recording, index, blank, self.defects, &mut bytes) {
+                        Ok(loaded) => Pixels::Loaded(loaded),
+                        Err(reason) => {
+                            let payload = Payload::Lost(Fate::Corrupt, reason);
+                            self.lose(&Announced { payload, ..frame });
+                            continue;
+                        }
                     }
-                },
+                }
             };
             let job =
                 Job { stamp: frame.stamp, arrival: frame.arrival, pixels, feedback, reference };

@@ -36,7 +36,9 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
     clock.lap();
     let loaded = match job.pixels {
         Pixels::Loaded(loaded) => Ok(loaded),
-        Pixels::Reserved { index, blank } => load(&*setup.recording, index, blank, &setup.defects, bytes),
+        Pixels::Reserved { index, blank } => {
+            load(&*setup.recording, index, blank, &setup.defects, bytes)
+        }
     };
     let Loaded { image, repaired } = match loaded {
         Ok(loaded) => loaded,

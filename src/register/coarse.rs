@@ -12,10 +12,19 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 
+/// Displacements at which this part of the template's structure meets itself are periods of it.
+const PERIOD: f32 = 0.6;
+/// Periods shorter than this many binned pixels are below what the coarse steps can tell apart.
+const PERIOD_LEAST_PX: i64 = 3;
+/// So many periods are remembered, the shortest.
+const PERIODS: usize = 8;
+/// For periodic specimens: features larger than this many binned pixels (one sigma) tell where.
+const BROAD_PX: f32 = 3.0;
+
 /// Features larger than this many binned pixels (one sigma) count as illumination.
 const ILLUMINATION_PX: f32 = 8.0;
 /// Peaks closer than this are one.
-const PEAK_APART_PX: i64 = 3;
+const PEAK_APART_PX: i64 = 2;
 
 /// Plans for one size.
 struct Plan {
@@ -34,6 +43,10 @@ pub struct Search {
     plan: Plan,
     /// conj(template) times the weights.
     filter: Vec<Complex32>,
+    /// The same for broad features alone, where the template is periodic.
+    broad: Option<Vec<Complex32>>,
+    /// Displacements at which the template looks like itself, binned pixels.
+    periods: Vec<(i64, i64)>,
 }
 
 /// Work space of one thread.
@@ -76,7 +89,23 @@ impl Search {
                 value.conj() * weight
             })
             .collect();
-        Search { plan, filter }
+        let spectrum = scratch.spectrum.clone();
+        let periods = periods(&plan, &mut scratch, noise / frames as f32);
+        // What repeats itself has most of its power in a few fine waves; where it is, the broad and
+        // weak features tell.
+        let broad = (!periods.is_empty()).then(|| {
+            let low_pass = |k: usize| (-0.5 * (plan.frequency(k) * BROAD_PX).powi(2)).exp();
+            let waves = |k: usize| plan.frequency(k) * plan.width.min(plan.height) as f32;
+            let weight = |k: usize| if waves(k) < 10.0 { 0.0 } else { low_pass(k) };
+            spectrum.iter().enumerate().map(|(k, value)| value.conj() * weight(k)).collect()
+        });
+        Search { plan, filter, broad, periods }
+    }
+
+    /// Displacements at which the template looks like itself, binned pixels; none for most
+    /// specimens.
+    pub fn periods(&self) -> &[(i64, i64)] {
+        &self.periods
     }
 
     /// The `count` most likely displacements in binned pixels, the best first.
@@ -91,12 +120,60 @@ impl Search {
         let all = vec![true; binned.len()];
         let tapered = mask(binned, &all, width, height);
         self.plan.transform(&tapered, width, scratch);
-        for (value, filter) in scratch.spectrum.iter_mut().zip(&self.filter) {
+        let spectrum = self.broad.is_some().then(|| scratch.spectrum.clone());
+        let mut found = self.places(&self.filter, count, scratch);
+        if let (Some(broad), Some(spectrum)) = (&self.broad, spectrum) {
+            scratch.spectrum = spectrum;
+            found.extend(self.places(broad, count, scratch));
+        }
+        found
+    }
+
+    fn places(
+        &self,
+        filter: &[Complex32],
+        count: usize,
+        scratch: &mut SearchScratch,
+    ) -> Vec<(i64, i64)> {
+        for (value, filter) in scratch.spectrum.iter_mut().zip(filter) {
             *value *= filter;
         }
         self.plan.back(scratch);
         peaks(&scratch.real, self.plan.width, self.plan.height, count)
     }
+}
+
+/// The shortest displacements at which the template's autocorrelation has another peak that is
+/// nearly as high as the first.
+fn periods(plan: &Plan, scratch: &mut SearchScratch, noise: f32) -> Vec<(i64, i64)> {
+    for (k, value) in scratch.spectrum.iter_mut().enumerate() {
+        let high_pass = 1.0 - (-0.5 * (plan.frequency(k) * ILLUMINATION_PX).powi(2)).exp();
+        let power = (value.norm_sqr() - noise).max(0.0) * high_pass * high_pass;
+        *value = Complex32::new(power, 0.0);
+    }
+    plan.back(scratch);
+    let (width, height) = (plan.width as i64, plan.height as i64);
+    let at = |x: i64, y: i64| {
+        scratch.real[(y.rem_euclid(height) * width + x.rem_euclid(width)) as usize]
+    };
+    let whole = at(0, 0);
+    let mut found = Vec::new();
+    let farthest = width.min(height) / 4;
+    for y in -farthest..=farthest {
+        for x in -farthest..=farthest {
+            let value = at(x, y);
+            if x * x + y * y < PERIOD_LEAST_PX * PERIOD_LEAST_PX || value < PERIOD * whole {
+                continue;
+            }
+            let around = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy)));
+            if around.into_iter().all(|(dx, dy)| at(x + dx, y + dy) <= value) {
+                found.push((x, y));
+            }
+        }
+    }
+    found.sort_by_key(|(x, y)| x * x + y * y);
+    found.truncate(PERIODS);
+    found
 }
 
 /// The image less its mean, faded out over a sixteenth of each side, 0 where not usable.

@@ -17,8 +17,8 @@ const DECAY: f64 = 1.0 - 1.0 / 24.0;
 /// Frames between two judgements.
 const JUDGE_EVERY: u64 = 4;
 /// χ² (two degrees of freedom) at which a square is masked, and below which it is free again.
-const MASK: f64 = 24.0;
-const FREE: f64 = 6.0;
+const MASK: f64 = 16.0;
+const FREE: f64 = 5.0;
 /// No more than this part of the squares is ever masked: a drift that has lost the specimen would
 /// make all of them stick out.
 const MOST: f64 = 0.65;

@@ -120,6 +120,8 @@ pub struct Level {
     /// How many frames the template averages.
     pub frames: f64,
     pub offset_counts: f64,
+    /// Of one frame's pixel.
+    pub noise: CameraModel,
     /// The part of the information on the shift that the template's noise costs.
     pub noise_cost: f64,
 }
@@ -203,6 +205,7 @@ impl Level {
             phases,
             frames: template.frames,
             offset_counts: noise.offset_counts,
+            noise: *noise,
             noise_cost: cost,
         }
     }

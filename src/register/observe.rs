@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::acquire::{acquire, approach, as_expected, is_like};
+use super::acquire::{acquire, approach, as_expected, is_beaten, is_like};
 use super::bin::bin;
 use super::coarse::SearchScratch;
 use super::compare::{TileSums, compare};
@@ -187,7 +187,10 @@ pub fn observe(
     let fine_enough =
         |fit: &Fit| is_like(&reference.coarse, fit, false) && as_expected(fit, prediction.likeness);
     let searched = !tracked.is_some_and(|fit| fine_enough(&fit));
-    let found = if searched { acquire(reference, tracked, scratch) } else { tracked };
+    let found = match tracked {
+        Some(fit) if !searched => stay(reference, fit, prediction.likeness, scratch),
+        _ => acquire(reference, tracked, prediction.likeness, scratch),
+    };
     let Some(coarse) = found else {
         let likeness = tracked.map_or(0.0, |fit| fit.likeness.clamp(0.0, 1.0));
         return DriftObservation {
@@ -222,6 +225,15 @@ pub fn observe(
         grid: Some(reference.full.grid),
         residuals: residuals(&scratch.solve),
     }
+}
+
+/// On a periodic specimen a jump by a period looks nearly as good as none. Where a place a period
+/// away is clearly better, the specimen is there; where none is, continuity decides.
+fn stay(reference: &Reference, fit: Fit, usual: f64, scratch: &mut Scratch) -> Option<Fit> {
+    if reference.periods.is_empty() || !is_beaten(reference, &fit, scratch) {
+        return Some(fit);
+    }
+    acquire(reference, Some(fit), usual, scratch)
 }
 
 fn residuals(space: &SolveSpace) -> Vec<CellResidual> {

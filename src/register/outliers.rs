@@ -9,8 +9,9 @@
 use super::level::Grid;
 use super::solve::Local;
 
-/// A χ² beyond this multiple of what noise gives is no noise: chance does that once in 20,000.
-const LIMIT: f64 = 20.0;
+/// A χ² beyond this multiple of what noise gives is left out. Chance alone does that once in 150,
+/// which costs less than what hides below a higher limit.
+const LIMIT: f64 = 10.0;
 /// The 30 % quantile of χ² with two degrees of freedom. A low quantile, so that as much as half of
 /// the field may move without spoiling the scale.
 const QUANTILE: f64 = 0.3;

@@ -1,6 +1,7 @@
 //! What frames are compared with: the template prepared at full and binned resolution, and for
 //! the search over the whole field. Immutable; a new version replaces it as the template grows.
 
+use super::acquire::periods;
 use super::bin::bin_f32;
 use super::coarse::Search;
 use super::grain::Grain;
@@ -23,7 +24,16 @@ pub struct Reference {
     pub(super) full: Level,
     pub(super) coarse: Level,
     pub(super) search: Search,
+    /// Where the template looks like itself; nowhere for most specimens.
+    pub(super) periods: Vec<Period>,
     pub(super) factor: usize,
+}
+
+/// A displacement at which a periodic template looks like itself, px of the binned level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Period {
+    pub x: f64,
+    pub y: f64,
 }
 
 /// Where the registration must not look.
@@ -107,7 +117,9 @@ impl Reference {
             frames,
             small_noise.variance(mean),
         );
-        Reference { version, keyframe: accumulator.keyframe(), full, coarse, search, factor }
+        let periods = periods(&coarse, &small, search.periods());
+        let keyframe = accumulator.keyframe();
+        Reference { version, keyframe, full, coarse, search, periods, factor }
     }
 
     /// True when the template has too little structure outside the masks for any drift.

@@ -43,6 +43,18 @@ pub struct Fit {
     pub likeness: f64,
     /// The structure found, over its one sigma.
     pub significance: f64,
+    /// Likeness of all tiles that are not masked, those that disagree too: for comparing places.
+    pub likeness_of_all: f64,
+    /// How well the tiles' brightness agrees with the template's: what is broader than a tile.
+    pub brightness: Brightness,
+}
+
+/// Agreement of the tiles' brightness.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Brightness {
+    /// Mean of the squared differences over their variance: 1 when only noise differs.
+    pub misfit: f64,
+    pub tiles: usize,
 }
 
 /// One tile at one motion.
@@ -110,7 +122,8 @@ pub fn solve(
     }
     let normal = Normal::of(level, ask.freedom, reach_px, locals);
     let covariance = normal.covariance(excess)?;
-    let (likeness, significance) = likeness(level, sums, &motion, scale, ask, locals);
+    let Likeness { likeness, significance, of_all } =
+        likeness(level, sums, &motion, scale, ask, locals);
     Some(Fit {
         motion,
         covariance,
@@ -119,6 +132,8 @@ pub fn solve(
         gain,
         likeness,
         significance,
+        likeness_of_all: of_all,
+        brightness: brightness(level, sums, gain, ask.masked),
     })
 }
 
@@ -156,6 +171,22 @@ fn brightness_ratio(
     let middle = ratios.len() / 2;
     let (_, gain, _) = ratios.select_nth_unstable_by(middle, f64::total_cmp);
     (*gain > 0.02).then_some(*gain)
+}
+
+fn brightness(level: &Level, sums: &[TileSums], gain: f64, masked: &[bool]) -> Brightness {
+    let pixels = (level.shape.tile * level.shape.tile) as f64;
+    let (mut sum, mut tiles) = (0.0, 0);
+    for tile_sum in sums {
+        let tile = &level.tiles[tile_sum.tile];
+        if !tile.brightness.is_finite() || masked.get(tile.cell).is_some_and(|masked| *masked) {
+            continue;
+        }
+        let share = 1.0 / gain + 1.0 / level.frames;
+        let variance = level.noise.variance(level.offset_counts + tile.brightness / pixels);
+        sum += (tile_sum.brightness / gain - tile.brightness).powi(2) / (pixels * variance * share);
+        tiles += 1;
+    }
+    Brightness { misfit: if tiles > 0 { sum / tiles as f64 } else { 0.0 }, tiles }
 }
 
 fn start_locals(
@@ -200,8 +231,8 @@ fn newton(
     Some(motion)
 }
 
-/// Residuals and slopes of all tiles at a motion. Beyond the polynomials' reach they go on
-/// straight.
+/// Residuals and slopes of all tiles at a motion. Beyond the polynomials' reach, the slope at
+/// their origin points the way.
 fn evaluate(
     level: &Level,
     sums: &[TileSums],
@@ -215,7 +246,8 @@ fn evaluate(
     let mut monomials = Monomials::default();
     for (sum, local) in sums.iter().zip(locals) {
         let delta = beyond(level, sum, motion);
-        let within = (delta.0.clamp(-reach, reach), delta.1.clamp(-reach, reach));
+        let far = delta.0.abs().max(delta.1.abs()) > reach;
+        let within = if far { (0.0, 0.0) } else { delta };
         if known != Some(within) {
             monomials = Monomials::at(level.shape.order, within);
             known = Some(within);
@@ -331,6 +363,13 @@ impl Normal {
     }
 }
 
+/// How alike a frame is.
+struct Likeness {
+    likeness: f64,
+    significance: f64,
+    of_all: f64,
+}
+
 /// Structure found over structure promised, and over its noise.
 fn likeness(
     level: &Level,
@@ -339,23 +378,33 @@ fn likeness(
     scale: Scale,
     ask: &Ask<'_>,
     locals: &[Local],
-) -> (f64, f64) {
+) -> Likeness {
     if !level.shape.structure {
-        return (f64::NAN, f64::NAN);
+        return Likeness { likeness: f64::NAN, significance: f64::NAN, of_all: f64::NAN };
     }
     let (count, stride) = (terms(level.shape.order), level.stride());
     let (mut found, mut promised, mut variance) = (0.0, 0.0, 0.0);
-    for (sum, _) in sums.iter().zip(locals).filter(|(_, local)| local.used) {
+    let (mut all_found, mut all_promised) = (0.0, 0.0);
+    for (sum, local) in sums.iter().zip(locals).filter(|(_, local)| !local.masked) {
         let delta = beyond(level, sum, motion);
         let within = (delta.0.clamp(-ask.reach, ask.reach), delta.1.clamp(-ask.reach, ask.reach));
         let monomials = Monomials::at(level.shape.order, within);
         let phase = &level.phases[sum.phase];
         let start = sum.tile * stride + 2 * count;
-        promised += dot(&phase.coefficients[start..start + count], &monomials.value[..count]);
-        found += sum.sums[2] * scale.measured;
-        variance += phase.structure_variance[sum.tile];
+        let here = dot(&phase.coefficients[start..start + count], &monomials.value[..count]);
+        all_promised += here;
+        all_found += sum.sums[2] * scale.measured;
+        if local.used {
+            promised += here;
+            found += sum.sums[2] * scale.measured;
+            variance += phase.structure_variance[sum.tile];
+        }
     }
-    (found / promised, found / (variance * scale.noise).sqrt())
+    Likeness {
+        likeness: found / promised,
+        significance: found / (variance * scale.noise).sqrt(),
+        of_all: all_found / all_promised,
+    }
 }
 
 /// The most terms that a level has (order 4).

@@ -148,11 +148,15 @@ impl Tracker {
                 (drift.x, drift.y) = scan.unscan(index, &seen.motion);
             }
             self.follow(index, seen.motion);
-            self.look(seen);
             if seen.keyframe != self.seen_keyframe {
                 self.seen_keyframe = seen.keyframe;
                 self.evidence.clear();
+                // These are told against a template of another look.
+                self.likeness = seen.likeness;
+                self.contrast = seen.contrast.map_or(1.0, |(contrast, _)| contrast);
+                self.different = 0;
             }
+            self.look(seen);
             if let Some(grid) = &seen.grid {
                 self.evidence.take(grid, &seen.residuals, seen.template_share);
             }
