@@ -9,7 +9,7 @@ mod coarse;
 mod compare;
 mod expand;
 mod grain;
-mod kernel;
+pub(crate) mod kernel;
 mod level;
 mod observe;
 mod reference;
