@@ -12,6 +12,7 @@ use crate::store::RunSummary;
 
 /// What `replay` takes for the corrected stack.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[group(id = "stack")]
 pub struct Args {
     /// Write the drift-corrected stack too: .tif (ImageJ, Fiji), .h5 or .nxs (HyperSpy), .btf
     #[arg(long, value_name = "OUT")]

@@ -15,6 +15,7 @@ mod real_cell_logs_are_read_or_refused_with_a_reason;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
 mod synthetic_files;
+mod the_corrected_stack_stands_still;
 mod the_example_configurations_are_right;
 mod the_run_file_is_what_the_layout_says;
 mod tiff_writer;
