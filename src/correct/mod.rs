@@ -11,8 +11,8 @@
 //! (`src/register/kernel.rs`), made to keep a flat image flat. It was chosen against a quintic
 //! B-spline with prefilter: on waves up to 0.35 cycles per pixel it errs by 5e-4 of the image's
 //! contrast, the spline by 6e-3, and a shift costs two passes of a plain filter without recursion.
-//! Below 0.2 cycles per pixel the spline is nearer, but both err by less than 1.5e-4 there, which
-//! no camera's noise leaves to be seen. `benches/peers/corrected.py` measures both in one run.
+//! At 0.1 cycles per pixel the spline is nearer (7e-7 against 9e-5), but no camera's noise leaves
+//! that to be seen. `benches/peers/corrected.py` measures both in one run.
 
 mod area;
 mod map;
@@ -66,3 +66,6 @@ pub enum CorrectError {
     #[error("{}: stopped after {frame} of {frames} frames; what was written is removed, the run file is kept", path.display())]
     Stopped { path: PathBuf, frame: usize, frames: usize },
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,9 +203,10 @@ fn warp_row(
         let mut sums = [0.0f32; LANES];
         for (tap, weight) in along_y.iter().take(TAPS).enumerate() {
             let from = (row + tap) * frame.stride + column;
-            let Some(samples) = frame.samples.get(from..from + LANES) else { continue };
-            for (sum, sample) in sums.iter_mut().zip(samples) {
-                *sum += weight * sample;
+            let row = frame.samples.get(from..).and_then(<[f32]>::first_chunk::<LANES>);
+            let Some(samples) = row else { continue };
+            for lane in 0..LANES {
+                sums[lane] += weight * samples[lane];
             }
         }
         let mut total = [0.0f32; 8];

@@ -56,7 +56,9 @@ impl TiffStack {
     /// pixels.
     pub fn finish(mut self, plan: &Plan, placed: &[bool]) -> io::Result<()> {
         if self.layout.directories {
-            let mut rest = Vec::new();
+            // Directories begin at even bytes.
+            let odd = self.layout.frame(self.layout.frames) % 2;
+            let mut rest = vec![0; odd as usize];
             for index in 1..self.layout.frames {
                 let tags = page_tags(plan, &self.layout, index);
                 let at = self.layout.directory(index);
@@ -85,7 +87,6 @@ impl Layout {
     }
 
     fn directory(&self, index: u64) -> u64 {
-        // Directories begin at even bytes.
         self.frame(self.frames).next_multiple_of(2) + (index - 1) * self.directory_bytes()
     }
 
