@@ -18,6 +18,7 @@
 //! | [`alarm`] | rules over the measurements, with hold times |
 //! | [`pipeline`] | threads, channels, order, ledger, budgets |
 //! | [`store`] | the run file (HDF5) and the picture of a run |
+//! | [`correct`] | the drift-corrected stack of a recording, in a second pass |
 //! | [`simulate`] | recordings with known truth; shares no code with the estimators |
 //! | [`cli`] | one file a command |
 
@@ -25,6 +26,7 @@ pub mod alarm;
 pub mod cell;
 pub mod cli;
 pub mod config;
+pub mod correct;
 pub mod format;
 pub mod frame;
 pub mod gauge;

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod corrected;
 mod demo;
 mod inspect;
 mod replay;

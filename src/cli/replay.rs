@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::corrected::{self, Corrected};
 use super::{Failure, Outcome};
 use crate::alarm::{AlarmEngine, AlarmEvent};
 use crate::cell::CellSeries;
@@ -41,9 +41,11 @@ pub struct Args {
     /// Threads that observe frames (default: all cores)
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Replace an existing run file
+    /// Replace existing files
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub corrected: corrected::Args,
     /// Print one JSON object on stdout and nothing else
     #[arg(long)]
     pub json: bool,
@@ -55,13 +57,15 @@ pub fn run(args: &Args) -> Outcome {
         Some(path) => Config::load(path).map_err(|error| Failure::Usage(error.into()))?,
         None => Config::default(),
     };
+    let stack = args.corrected.reserve(args.force, &args.recording, &args.out)?;
     let recording: Arc<dyn format::Recording> =
         Arc::from(format::open(&args.recording).context("the recording cannot be opened")?);
     for note in &recording.info().notes {
         tracing::warn!("{}: {note}", args.recording.display());
     }
     let times = FrameTimes::of(&*recording, config.calibration.frame_rate_hz);
-    if times.is_assumed() {
+    let times_known = !times.is_assumed();
+    if !times_known {
         tracing::warn!(
             "neither the recording nor the configuration tells the time of the frames: one second \
              each is assumed; set calibration.frame_rate_hz"
@@ -98,7 +102,33 @@ pub fn run(args: &Args) -> Outcome {
     let elapsed = started.elapsed();
     sink.bar.finish_and_clear();
     let ledger = ledger.context("the run failed")?;
-    finish(args, &setup, &ledger, elapsed)
+    let summary = RunSummary::read(&args.out).context("the run cannot be read back")?;
+    let picture = args.out.with_extension("png");
+    draw(&summary, &picture).context("no picture")?;
+    if !args.json {
+        super::report::show(&summary, &picture, None, false);
+        let rate = ledger.received as f64 / elapsed.as_secs_f64().max(1e-9);
+        println!("speed     {rate:.0} frames/s in {:.2} s", elapsed.as_secs_f64());
+    }
+    over_budget(&setup, &summary);
+    // The measured run is over and stored: what happens to the stack does not touch it.
+    let corrected = stack.map(|stack| {
+        let (setup, summary, stop) = (&setup, &summary, &stop);
+        let pass = Corrected { setup, summary, times_known, threads, stop };
+        pass.write(&args.corrected, stack, args.json)
+    });
+    let (told, outcome) = match corrected {
+        None => (None, Ok(())),
+        Some(Ok(told)) => (Some(told), Ok(())),
+        Some(Err(error)) => {
+            let told = serde_json::json!({ "error": error.to_string() });
+            (Some(told), Err(Failure::Run(error.context("no corrected stack"))))
+        }
+    };
+    if args.json {
+        super::report::show(&summary, &picture, told, true);
+    }
+    outcome
 }
 
 fn in_config(error: anyhow::Error, args: &Args) -> anyhow::Error {
@@ -119,19 +149,6 @@ fn read_cell(
     }
     series.align(recording.info().start_unix_time_s, config.cell.time_offset_s);
     Ok(series)
-}
-
-fn finish(args: &Args, setup: &Setup, ledger: &Ledger, elapsed: Duration) -> Outcome {
-    let summary = RunSummary::read(&args.out).context("the run cannot be read back")?;
-    let picture = args.out.with_extension("png");
-    draw(&summary, &picture).context("no picture")?;
-    super::report::show(&summary, &picture, args.json);
-    let rate = ledger.received as f64 / elapsed.as_secs_f64().max(1e-9);
-    if !args.json {
-        println!("speed     {rate:.0} frames/s in {:.2} s", elapsed.as_secs_f64());
-    }
-    over_budget(setup, &summary);
-    Ok(())
 }
 
 /// Tells which stages took longer than their budget.

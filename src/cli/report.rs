@@ -26,15 +26,23 @@ pub fn run(args: &Args) -> Outcome {
     let summary = RunSummary::read(&args.run).context("the run cannot be read")?;
     let picture = args.picture.clone().unwrap_or_else(|| args.run.with_extension("png"));
     draw(&summary, &picture).context("no picture")?;
-    show(&summary, &picture, args.json);
+    show(&summary, &picture, None, args.json);
     Ok(())
 }
 
-/// Prints a run's summary and where its files are.
-pub fn show(summary: &RunSummary, picture: &Path, as_json: bool) {
+/// Prints a run's summary and where its files are; as JSON with what is told of a corrected stack.
+pub fn show(
+    summary: &RunSummary,
+    picture: &Path,
+    corrected: Option<serde_json::Value>,
+    as_json: bool,
+) {
     if as_json {
         let mut object = json(summary);
         object["picture"] = picture.display().to_string().into();
+        if let Some(corrected) = corrected {
+            object["corrected"] = corrected;
+        }
         print_json(&object);
     } else {
         print!("{}", summary_text(summary));

@@ -11,7 +11,7 @@ mod compare;
 mod evidence;
 mod expand;
 mod grain;
-mod kernel;
+pub(crate) mod kernel;
 mod level;
 mod motion;
 mod observe;

@@ -7,6 +7,7 @@ mod text;
 
 pub use picture::{PictureError, draw};
 pub use run_file::RunFile;
+pub(crate) use run_file::{attributes, texts};
 pub use summary::{GaugeSummary, RunSummary, Series, StageLatency};
 pub use text::summary_text;
 

@@ -16,6 +16,7 @@ mod real_stacks_drift_as_their_authors_and_two_tools_say;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
 mod synthetic_files;
+mod the_corrected_stack_stands_still;
 mod the_example_configurations_are_right;
 mod the_run_file_is_what_the_layout_says;
 mod the_simulator_does_what_its_truth_says;

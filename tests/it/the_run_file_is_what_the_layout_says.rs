@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A Python that has h5py; nothing when `make test-python` has not been run (an error in CI).
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-python/bin/python");
     let python = std::env::var_os("LIWATCH_TEST_PYTHON").map_or(own, PathBuf::from);
     if python.exists() {

@@ -5,11 +5,11 @@
 //! Rows are collected to blocks and written dataset by dataset; a reader sees a block at the
 //! latest half a second after its first row.
 
-mod attributes;
+pub(crate) mod attributes;
 mod codes;
 mod column;
 mod layout;
-mod texts;
+pub(crate) mod texts;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
