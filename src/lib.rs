@@ -12,6 +12,7 @@
 //! | [`noise`] | the camera's noise model and the Cramér–Rao bounds that follow from it |
 //! | [`format`](mod@format) | one reader for each recorded format |
 //! | [`source`] | where frames come from: a recording, a simulator, a camera |
+//! | [`resample`] | images between their pixels: one kernel, any affine map |
 //! | [`register`] | drift against a running template |
 //! | [`gauge`] | one named measurement in one region: front, crack |
 //! | [`cell`] | bias and current, and their clock |
@@ -33,6 +34,7 @@ pub mod gauge;
 pub mod noise;
 pub mod pipeline;
 pub mod register;
+pub mod resample;
 pub mod simulate;
 pub mod source;
 pub mod store;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use crate::correct::{self, Affine, CorrectError, Output, Plan, Row, Shift, Written};
+use crate::correct::{self, CorrectError, Output, Plan, Row, Shift, Written};
 use crate::pipeline::Setup;
 use crate::store::RunSummary;
 
@@ -107,7 +107,7 @@ impl Corrected<'_> {
             .map(|(k, time_s)| {
                 let drift = (drift(0, k), drift(1, k));
                 let locked = self.summary.locked.get(k) == Some(&1);
-                let map = locked.then(|| Affine::translation(drift.0, drift.1));
+                let map = self.summary.maps.get(k).copied().filter(|map| locked && map.is_finite());
                 Row { time_s: *time_s, drift, map }
             })
             .collect()

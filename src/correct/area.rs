@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
-use super::map::Affine;
+
 use crate::frame::Region;
+use crate::resample::{Affine, overlap};
 
 /// An area of the reference field: one interval of columns for each row.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +60,6 @@ pub fn covered_share(map: &Affine, window: Region, size: (usize, usize)) -> f64 
         .map(|y| overlap(&columns, &map.covered(y, size)).len())
         .sum();
     covered as f64 / (window.width * window.height) as f64
-}
-
-/// What two intervals share.
-pub fn overlap(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
-    let start = a.start.max(b.start);
-    start..a.end.min(b.end).max(start)
 }
 
 #[cfg(test)]

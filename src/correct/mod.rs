@@ -1,35 +1,31 @@
 //! The drift-corrected stack of a recording: a second pass, after the run, in which each frame is
 //! brought to reference coordinates and written to a TIFF for ImageJ or an HDF5 for HyperSpy.
 //!
-//! Each frame has an [`Affine`] map from reference to frame coordinates; today it is the frame's
-//! drift alone. [`Plan`] fixes what is written, [`write()`] does it on many threads, in frame order
+//! Each frame has an [`Affine`](crate::resample::Affine) map from reference to frame coordinates,
+//! as the run file keeps it. [`Plan`] fixes what is written, [`write()`] does it on many threads, in frame order
 //! and in bounded memory. One output frame stands for each row of the ledger: a frame that could
 //! not be placed is empty (NaN, or 0 in integers) and marked as such, so that frame numbers agree
 //! with those of the run file.
 //!
 //! Values between pixels come from the 17-tap least-squares kernel that registration also uses
-//! (`src/register/kernel.rs`), made to keep a flat image flat. It was chosen against a quintic
+//! (`src/resample/kernel.rs`), made to keep a flat image flat. It was chosen against a quintic
 //! B-spline with prefilter: on waves up to 0.35 cycles per pixel it errs by 5e-4 of the image's
 //! contrast, the spline by 6e-3, and a shift costs two passes of a plain filter without recursion.
 //! At 0.1 cycles per pixel the spline is nearer (7e-7 against 9e-5), but no camera's noise leaves
 //! that to be seen. `benches/peers/corrected.py` measures both in one run.
 
 mod area;
-mod map;
 mod nexus;
 mod output;
 mod pass;
 mod plan;
-mod resample;
 mod tiff;
 mod whole;
 
 pub use area::Area;
-pub use map::Affine;
 pub use output::{Kind, Output};
 pub use pass::write;
 pub use plan::{Plan, Row, Shift, Written};
-pub use resample::{Resampler, sample};
 
 use std::path::PathBuf;
 

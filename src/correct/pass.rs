@@ -16,15 +16,14 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::map::Affine;
 use super::nexus::NexusStack;
 use super::output::{Kind, Output};
 use super::plan::{Plan, Shift, Written};
-use super::resample::Resampler;
 use super::tiff::TiffStack;
 use super::{CorrectError, whole};
 use crate::format::{Access, Recording};
 use crate::frame::{Image, Normalised, blank_for, normalise};
+use crate::resample::{Affine, Resampler};
 
 /// Reads the recording once more and writes the corrected stack, on `threads` workers. `progress`
 /// is called after each frame. Setting `stop` ends the pass.

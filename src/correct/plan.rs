@@ -3,9 +3,9 @@
 
 use super::CorrectError;
 use super::area::{Area, covered_share};
-use super::map::Affine;
 use crate::format::RecordingInfo;
 use crate::frame::{PixelType, Region};
+use crate::resample::Affine;
 
 /// How far frames are moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::area::overlap;
-use super::map::Affine;
+use crate::resample::{Affine, overlap};
 
 /// Copies the rows `rows` and columns `columns` of a frame in reference coordinates to `out`,
 /// pixel by pixel in native bytes of `pixel` each; each takes the frame's nearest pixel. What the

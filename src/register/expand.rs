@@ -4,7 +4,7 @@
 use multiversion::multiversion;
 
 use super::grain::Grain;
-use super::kernel::{Kernel, filter_column, filter_row};
+use crate::resample::{Kernel, filter_column, filter_row};
 use super::level::{Expansion, LevelShape, Template, powers};
 
 /// The filters of one phase.

@@ -4,7 +4,7 @@
 //! autocorrelation follows from the filters alone, and with it the part of a comparison that is
 //! only the template's noise meeting itself.
 
-use super::kernel::{Kernel, REACH};
+use crate::resample::{Kernel, REACH};
 
 /// Noise reaches this far from pixel to pixel.
 const LAG: i64 = 2 * REACH as i64;

@@ -18,7 +18,7 @@
 
 use super::expand::{Bank, Expander};
 use super::grain::Grain;
-use super::kernel::{Kernel, filter_column, filter_row};
+use crate::resample::{Kernel, filter_column, filter_row};
 use super::spectrum::{Smoothing, best_smoothing};
 use crate::noise::CameraModel;
 

@@ -6,6 +6,8 @@
 //! screen) at magnification m, and has a second column of its own when the frame was scanned line
 //! by line while the specimen drifted.
 
+use crate::resample::Affine;
+
 /// The displacement of the specimen as a function of the place in the field.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Motion {
@@ -54,6 +56,19 @@ impl Motion {
     /// Whether all numbers are finite.
     pub fn is_finite(&self) -> bool {
         self.x.is_finite() && self.y.is_finite() && self.matrix.iter().all(|m| m.is_finite())
+    }
+
+    /// The map from reference to frame coordinates, in a field of this size.
+    pub fn affine(&self, width: usize, height: usize) -> Affine {
+        let [xx, xy, yx, yy] = self.matrix;
+        let centre = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);
+        Affine {
+            matrix: [[1.0 + xx, xy], [yx, 1.0 + yy]],
+            offset: [
+                self.x - xx * centre.0 - xy * centre.1,
+                self.y - yx * centre.0 - yy * centre.1,
+            ],
+        }
     }
 
     /// Magnification and rotation (rad, clockwise on the screen) of the linear part.

@@ -31,6 +31,9 @@ pub struct Prediction {
     pub contrast: f64,
     /// The likeness of the last frames.
     pub likeness: f64,
+    /// How well the squares' brightness has agreed with the template's of late; 1: as the noise
+    /// allows.
+    pub misfit: f64,
     /// Squares of the full-resolution grid in which something of its own moves; none when empty.
     pub masked: Arc<[bool]>,
     /// Whether the contrast is to be measured even when nothing seems to have changed.
@@ -45,6 +48,7 @@ impl Default for Prediction {
             freedom: Freedom::default(),
             contrast: 1.0,
             likeness: 1.0,
+            misfit: 1.0,
             masked: Arc::from([]),
             measure_contrast: false,
         }
@@ -91,6 +95,8 @@ pub struct DriftObservation {
     pub contrast: Option<(f64, f64)>,
     /// Likeness to the template at binned resolution: 1 when all structure is there.
     pub likeness: f64,
+    /// Misfit of the squares' brightness: 1 when only noise differs.
+    pub misfit: f64,
     /// True when the numbers can be trusted.
     pub locked: bool,
     /// True when the whole field had to be searched.
@@ -117,6 +123,7 @@ impl DriftObservation {
         gain: 1.0,
         contrast: None,
         likeness: 1.0,
+        misfit: 1.0,
         locked: true,
         searched: false,
         agreeing: 1.0,
@@ -133,6 +140,7 @@ impl DriftObservation {
         y_error: f64::NAN,
         gain: f64::NAN,
         likeness: 0.0,
+        misfit: f64::NAN,
         locked: false,
         searched: true,
         contrast: None,
@@ -169,6 +177,8 @@ impl Default for Scratch {
 
 /// At least this part of the tiles must agree with the fit.
 pub const TILES_AGREE: f64 = 0.35;
+/// A brightness that agrees worse than the usual one by this factor is that of another place.
+const MISFIT: f64 = 2.5;
 /// How far beyond the phases of the full resolution the polynomials are trusted, px.
 const BEYOND_PHASE_PX: f64 = 0.35;
 
@@ -184,14 +194,21 @@ pub fn observe(
     mask_coarse(reference, &prediction.masked, &mut scratch.coarse_masked);
     let expected = prediction.motion.binned(factor);
     let tracked = approach(&reference.coarse, expected, prediction.freedom, scratch);
-    let fine_enough =
-        |fit: &Fit| is_like(&reference.coarse, fit, false) && as_expected(fit, prediction.likeness);
+    // On a periodic specimen all places look alike but for what is broader than a tile.
+    let in_place = |fit: &Fit| {
+        reference.periods.is_empty() || fit.brightness.misfit < MISFIT * prediction.misfit.max(1.0)
+    };
+    let fine_enough = |fit: &Fit| {
+        is_like(&reference.coarse, fit, false)
+            && as_expected(fit, prediction.likeness)
+            && in_place(fit)
+    };
     let searched = !tracked.is_some_and(|fit| fine_enough(&fit));
     let found = match tracked {
         Some(fit) if !searched => stay(reference, fit, prediction.likeness, scratch),
         _ => acquire(reference, tracked, prediction.likeness, scratch),
     };
-    let Some(coarse) = found else {
+    let Some(coarse) = found.filter(in_place) else {
         let likeness = tracked.map_or(0.0, |fit| fit.likeness.clamp(0.0, 1.0));
         return DriftObservation {
             likeness,
@@ -215,6 +232,7 @@ pub fn observe(
         gain: fine.gain,
         contrast,
         likeness: coarse.likeness,
+        misfit: coarse.brightness.misfit,
         locked: agree(&coarse, &fine, factor)
             && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64,
         searched,

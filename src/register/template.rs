@@ -4,7 +4,7 @@
 //! over the last frames that were folded in, so that it follows slow change.
 
 use super::grain::Grain;
-use super::kernel::{Kernel, REACH, filter_column, filter_row};
+use crate::resample::{Kernel, REACH, Resampler, filter_column, filter_row};
 use super::motion::Motion;
 use super::track::Fold;
 use crate::frame::Image;
@@ -88,6 +88,10 @@ impl Accumulator {
     pub fn fold(&mut self, image: &Image, placement: Placement, memory: u32, offset_counts: f64) {
         let most = u16::try_from(memory.max(1)).unwrap_or(u16::MAX);
         let (width, height) = (self.width, self.height);
+        if !placement.motion.is_shift() {
+            self.fold_mapped(image, placement, most, offset_counts);
+            return;
+        }
         let (whole_x, whole_y) =
             (placement.motion.x.round() as i64, placement.motion.y.round() as i64);
         let kernel_x = Kernel::derivative(0, whole_x as f64 - placement.motion.x, 0.0);
@@ -136,4 +140,27 @@ impl Accumulator {
             }
         }
     }
+
+    /// The same along any map. The noise of what lies between pixels is that of all phases alike.
+    fn fold_mapped(&mut self, image: &Image, placement: Placement, most: u16, offset_counts: f64) {
+        let (width, height) = (self.width, self.height);
+        self.frames = (self.frames + 1).min(u32::from(most));
+        let between = Kernel::derivative(0, TYPICAL_PHASE, 0.0);
+        self.grain.fold(&between, &between, 1.0 / f64::from(self.frames), 1.0 / placement.gain);
+        let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
+        let map = placement.motion.affine(width, height);
+        let mut resampler = Resampler::default();
+        resampler.rows(image, &map, (0..width, 0..height), |y, columns, values| {
+            let at = y * width + columns.start..y * width + columns.end;
+            let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
+            for ((mean, coverage), value) in means.zip(values) {
+                *coverage = coverage.saturating_add(1).min(most);
+                let normalised = (value - offset) * scale + offset;
+                *mean += (normalised - *mean) / f32::from(*coverage);
+            }
+        });
+    }
 }
+
+/// A phase whose interpolation leaves as much noise as the mean over all phases.
+const TYPICAL_PHASE: f64 = 0.29;

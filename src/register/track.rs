@@ -76,6 +76,7 @@ pub struct Tracker {
     /// Structure over the template's, smoothed.
     contrast: f64,
     likeness: f64,
+    misfit: f64,
     evidence: Evidence,
     scan: Option<Scan>,
     folded: u32,
@@ -124,6 +125,7 @@ impl Tracker {
             velocity: (0.0, 0.0),
             contrast: 1.0,
             likeness: 1.0,
+            misfit: 1.0,
             evidence: Evidence::default(),
             scan: settings.line_share.map(Scan::new),
             folded: 1,
@@ -153,6 +155,7 @@ impl Tracker {
                 self.evidence.clear();
                 // These are told against a template of another look.
                 self.likeness = seen.likeness;
+                self.misfit = seen.misfit;
                 self.contrast = seen.contrast.map_or(1.0, |(contrast, _)| contrast);
                 self.different = 0;
             }
@@ -206,6 +209,7 @@ impl Tracker {
     /// How the frame looks, against the template.
     fn look(&mut self, seen: &DriftObservation) {
         self.likeness += (seen.likeness.min(2.0) - self.likeness) / LOOK_FRAMES;
+        self.misfit += (seen.misfit - self.misfit) / LOOK_FRAMES;
         if let Some((contrast, sigma)) = seen.contrast {
             let off = (contrast - self.contrast).abs();
             if off > 4.0 * sigma && off > 0.05 {
@@ -227,6 +231,7 @@ impl Tracker {
             freedom: self.settings.freedom(),
             contrast: self.contrast,
             likeness: self.likeness,
+            misfit: self.misfit,
             masked: self.evidence.masked(),
             measure_contrast: index.is_multiple_of(CONTRAST_EVERY),
         };

@@ -7,6 +7,7 @@ use hdf5::types::{FixedUnicode, VarLenUnicode};
 
 use super::StoreError;
 use crate::frame::Ledger;
+use crate::resample::Affine;
 
 /// One number over the frames, with its one sigma.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +63,8 @@ pub struct RunSummary {
     /// False for a run that was not closed.
     pub closed: bool,
     pub drift: Vec<Series>,
+    /// For each row the map from reference to frame coordinates; NaN where it is not known.
+    pub maps: Vec<Affine>,
     pub locked: Vec<u8>,
     pub gauges: Vec<GaugeSummary>,
     /// Voltage and current at the frames; empty without a cell.
@@ -140,6 +143,7 @@ fn read(file: &hdf5::File, path: &Path) -> hdf5::Result<RunSummary> {
         ledger,
         closed: frames.attr("received").is_ok(),
         locked: drift.dataset("locked")?.read_raw()?,
+        maps: read_maps(&drift, rows)?,
         drift: vec![read_series(&drift, "x", rows)?, read_series(&drift, "y", rows)?],
         gauges,
         cell,
@@ -174,6 +178,28 @@ fn read_series(group: &hdf5::Group, name: &str, rows: usize) -> hdf5::Result<Ser
         Err(_) => Vec::new(),
     };
     Ok(Series { name: name.to_owned(), units: attribute(&dataset, "units"), values, errors })
+}
+
+/// Files of earlier versions know the drift alone.
+fn read_maps(drift: &hdf5::Group, rows: usize) -> hdf5::Result<Vec<Affine>> {
+    let mut maps: Vec<Affine> = match drift.dataset("to_frame") {
+        Ok(dataset) => {
+            let values: Vec<f64> = dataset.read_raw()?;
+            let (rows, _) = values.as_chunks::<6>();
+            let map = |[a, b, c, d, e, f]: &[f64; 6]| Affine {
+                matrix: [[*a, *b], [*d, *e]],
+                offset: [*c, *f],
+            };
+            rows.iter().map(map).collect()
+        }
+        Err(_) => {
+            let (x, y) = (read_series(drift, "x", rows)?, read_series(drift, "y", rows)?);
+            let shifts = x.values.into_iter().zip(y.values);
+            shifts.map(|(x, y)| Affine::translation(x, y)).collect()
+        }
+    };
+    maps.resize(rows, Affine::translation(f64::NAN, f64::NAN));
+    Ok(maps)
 }
 
 fn read_alarms(entry: &hdf5::Group) -> hdf5::Result<Vec<AlarmSummary>> {

@@ -34,6 +34,9 @@ struct Frames {
 
 struct Drift {
     numbers: [Column<f64>; 4],
+    to_frame: Column<f64>,
+    /// Of a frame, px.
+    size: (usize, usize),
     quality: Column<f32>,
     locked: Column<u8>,
     keyframe: Column<u32>,
@@ -84,7 +87,7 @@ pub fn create(file: &hdf5::File, path: &Path, plan: &RunPlan) -> hdf5::Result<Da
     text(&entry, "configuration", &plan.configuration, "configuration of the run, TOML")?;
 
     let frames = create_frames(&entry)?;
-    let drift = create_drift(&entry)?;
+    let drift = create_drift(&entry, (plan.source.width, plan.source.height))?;
     let gauges = plan
         .gauges
         .iter()
@@ -120,7 +123,7 @@ fn create_frames(entry: &hdf5::Group) -> hdf5::Result<Frames> {
     })
 }
 
-fn create_drift(entry: &hdf5::Group) -> hdf5::Result<Drift> {
+fn create_drift(entry: &hdf5::Group, size: (usize, usize)) -> hdf5::Result<Drift> {
     let group = data_group(entry, "drift", "x", &["y"])?;
     link_time(&group)?;
     let px = |name, long_name| real(&group, Label { name, units: "px", long_name });
@@ -132,6 +135,13 @@ fn create_drift(entry: &hdf5::Group) -> hdf5::Result<Drift> {
             px("x_errors", "one sigma of x")?,
             px("y_errors", "one sigma of y")?,
         ],
+        to_frame: Column::create(
+            &group,
+            label("to_frame", "a reference point (x, y) stands at (a x + b y + c, d x + e y + f)"),
+            Some(6),
+            Some(f64::NAN.into()),
+        )?,
+        size,
         quality: single(&group, label("quality", "likeness to the template, 0 to 1"))?,
         locked: plain(&group, label("locked", "1 when the registration is trusted"))?,
         keyframe: plain(&group, label("keyframe", "which reference was used"))?,
@@ -328,6 +338,9 @@ impl Datasets {
             for (column, value) in drift.numbers.iter_mut().zip(numbers) {
                 column.push(value);
             }
+            let map = found.motion.affine(drift.size.0, drift.size.1);
+            let ([a, b], [d, e], [c, f]) = (map.matrix[0], map.matrix[1], map.offset);
+            drift.to_frame.extend(&[a, b, c, d, e, f]);
             drift.quality.push(found.quality);
             drift.locked.push(u8::from(found.locked));
             drift.keyframe.push(found.keyframe);
@@ -364,6 +377,7 @@ impl Datasets {
     pub fn flush(&mut self) -> hdf5::Result<()> {
         if let Some(drift) = &mut self.drift {
             drift.numbers.iter_mut().try_for_each(Column::flush)?;
+            drift.to_frame.flush()?;
             drift.quality.flush()?;
             drift.locked.flush()?;
             drift.keyframe.flush()?;

@@ -71,6 +71,12 @@ impl Affine {
     }
 }
 
+/// What two intervals share.
+pub fn overlap(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    let start = a.start.max(b.start);
+    start..a.end.min(b.end).max(start)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::map::Affine;
+use super::kernel::{Kernel, REACH, filter_column, filter_row};
+use super::map::{Affine, overlap};
 use crate::frame::Image;
-use crate::register::kernel::{Kernel, REACH, filter_column, filter_row};
 
 /// Taps of the kernel.
 const TAPS: usize = 2 * REACH + 1;
@@ -72,7 +72,7 @@ impl Resampler {
         mut emit: impl FnMut(usize, Range<usize>, &[f32]),
     ) {
         let size = (image.width, image.height);
-        let covered = |y| super::area::overlap(&columns, &map.covered(y, size));
+        let covered = |y| overlap(&columns, &map.covered(y, size));
         match map.as_translation() {
             Some(shift) => self.translate(image, shift, rows, covered, &mut emit),
             None => self.warp(image, map, rows, covered, &mut emit),
@@ -250,4 +250,5 @@ pub fn sample(image: &Image, (u, v): (f64, f64)) -> f64 {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;
