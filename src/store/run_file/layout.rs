@@ -301,11 +301,10 @@ fn create_instrument(entry: &hdf5::Group, plan: &RunPlan) -> hdf5::Result<()> {
 fn create_process(entry: &hdf5::Group, plan: &RunPlan) -> hdf5::Result<()> {
     let process = group(entry, "process", "NXprocess")?;
     text(&process, "program", "liwatch", "program that measured")?;
-    text(&process, "version", env!("CARGO_PKG_VERSION"), "version of the program")?;
-    let commit = option_env!("LIWATCH_COMMIT").unwrap_or("unknown");
-    text(&process, "commit", commit, "commit that the program was built from")?;
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    text(&process, "host", host.trim(), "computer that ran the program")?;
+    let program = &plan.program;
+    text(&process, "version", &program.version, "version of the program")?;
+    text(&process, "commit", &program.commit, "commit that the program was built from")?;
+    text(&process, "host", &program.host, "computer that ran the program")?;
     let threads = process.new_dataset::<u64>().create("threads")?;
     threads.write_scalar(&(plan.threads as u64))?;
     set_text(&threads, "units", "")?;

@@ -19,6 +19,8 @@ use hdf5::file::LibraryVersion;
 use attributes::{set_number, set_text};
 use layout::Datasets;
 
+pub use texts::{iso_time, now_unix_s};
+
 use super::StoreError;
 use crate::alarm::AlarmEvent;
 use crate::frame::Ledger;
@@ -49,7 +51,15 @@ impl RunFile {
         if path.exists() && !overwrite {
             return Err(StoreError::Exists { path: path.to_owned() });
         }
-        let created = create(path, plan);
+        Self::create_as(path, path, plan)
+    }
+
+    /// Creates the file at `path`, over what may be there, to be moved to `name` later.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be created.
+    pub fn create_as(path: &Path, name: &Path, plan: &RunPlan) -> Result<RunFile, StoreError> {
+        let created = create(path, name, plan);
         let (file, datasets) = created.map_err(|source| StoreError::Hdf5 {
             path: path.to_owned(),
             what: "cannot be created (does its folder exist, and is there room?)".to_owned(),
@@ -64,10 +74,66 @@ impl RunFile {
         })
     }
 
-    fn flush(&mut self) -> Result<(), SinkError> {
+    /// Moves the file, which stays open.
+    ///
+    /// # Errors
+    /// Of the operating system.
+    pub fn rename(&mut self, to: &Path) -> std::io::Result<()> {
+        std::fs::rename(&self.path, to)?;
+        to.clone_into(&mut self.path);
+        Ok(())
+    }
+
+    /// Takes a row, to be written at the next flush.
+    pub fn push(&mut self, row: &FrameRow) {
+        self.datasets.push(row);
+        self.waiting += 1;
+    }
+
+    /// Takes an alarm event, to be written at the next flush.
+    pub fn push_alarm(&mut self, event: &AlarmEvent) {
+        self.datasets.push_alarm(event);
+        self.waiting += 1;
+    }
+
+    /// Rows and events that wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Time since the last flush.
+    pub fn since_flush(&self) -> Duration {
+        self.last_flush.elapsed()
+    }
+
+    /// Writes what waits; readers that follow see it from now on.
+    ///
+    /// # Errors
+    /// [`SinkError`] when it could not be written.
+    pub fn flush(&mut self) -> Result<(), SinkError> {
         self.last_flush = Instant::now();
         self.waiting = 0;
         self.datasets.flush().map_err(|source| self.error("rows could not be written", &source))
+    }
+
+    /// Writes what waits and the totals, and closes the file. `recovery` tells how a run that was
+    /// cut off came to its end.
+    ///
+    /// # Errors
+    /// [`SinkError`] when the end could not be written.
+    pub fn finish(
+        &mut self,
+        ledger: &Ledger,
+        end_unix_time_s: f64,
+        recovery: Option<&str>,
+    ) -> Result<(), SinkError> {
+        self.flush()?;
+        // Attributes cannot be added while readers may follow; so the file is closed and opened
+        // once more, for its totals.
+        self.datasets = Datasets::default();
+        self.file = None;
+        finish(&self.path, ledger, end_unix_time_s, recovery)
+            .map_err(|source| self.error("the totals could not be written", &source))
     }
 
     fn error(&self, what: &str, source: &hdf5::Error) -> SinkError {
@@ -78,23 +144,55 @@ impl RunFile {
     }
 }
 
-fn create(path: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File, Datasets)> {
+fn create(path: &Path, name: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File, Datasets)> {
     let file = hdf5::File::with_options()
         // Following a growing file needs the format of HDF5 1.10; a newer one would shut out
         // readers that are not quite new.
         .with_fapl(|access| access.libver_bounds(LibraryVersion::V110, LibraryVersion::V110))
         .with_fcpl(|creation| creation.obj_track_times(false))
         .create(path)?;
-    let datasets = layout::create(&file, path, plan)?;
+    let datasets = layout::create(&file, name, plan)?;
     file.flush()?;
     file.start_swmr()?;
     Ok((file, datasets))
 }
 
+fn finish(
+    path: &Path,
+    ledger: &Ledger,
+    end_unix_time_s: f64,
+    recovery: Option<&str>,
+) -> hdf5::Result<()> {
+    // A reader that opens the file in this moment locks it against writers, and must not keep
+    // the totals out.
+    let file = hdf5::File::with_options()
+        .with_fapl(|access| access.file_locking(false))
+        .open_rw(path)?;
+    let frames = file.group("entry/frames")?;
+    for (name, count) in [
+        ("received", ledger.received),
+        ("measured", ledger.measured),
+        ("degraded", ledger.degraded),
+        ("dropped", ledger.dropped),
+        ("corrupt", ledger.corrupt),
+        ("missing", ledger.missing),
+    ] {
+        set_number(&frames, name, count)?;
+    }
+    if let Some(recovery) = recovery {
+        let process = file.group("entry/process")?;
+        texts::text(&process, "recovery", recovery, "how the file was completed after a crash")?;
+    }
+    let entry = file.group("entry")?;
+    let end = iso_time(end_unix_time_s);
+    let end_time = texts::text(&entry, "end_time", &end, "end of the run, UTC")?;
+    set_text(&end_time, "units", "ISO8601")?;
+    file.close()
+}
+
 impl Sink for RunFile {
     fn row(&mut self, row: &FrameRow) -> Result<(), SinkError> {
-        self.datasets.push(row);
-        self.waiting += 1;
+        self.push(row);
         if self.waiting >= BLOCK_ROWS || self.last_flush.elapsed() >= BLOCK_TIME {
             self.flush()?;
         }
@@ -102,36 +200,12 @@ impl Sink for RunFile {
     }
 
     fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
-        self.datasets.push_alarm(event);
+        self.push_alarm(event);
         // An alarm must be in the file before anything else can go wrong.
         self.flush()
     }
 
     fn close(&mut self, ledger: &Ledger) -> Result<(), SinkError> {
-        self.flush()?;
-        // Attributes cannot be added while readers may follow; so the file is closed and opened
-        // once more, for its totals.
-        self.datasets = Datasets::default();
-        self.file = None;
-        let finish = || -> hdf5::Result<()> {
-            let file = hdf5::File::open_rw(&self.path)?;
-            let frames = file.group("entry/frames")?;
-            for (name, count) in [
-                ("received", ledger.received),
-                ("measured", ledger.measured),
-                ("degraded", ledger.degraded),
-                ("dropped", ledger.dropped),
-                ("corrupt", ledger.corrupt),
-                ("missing", ledger.missing),
-            ] {
-                set_number(&frames, name, count)?;
-            }
-            let entry = file.group("entry")?;
-            let end = texts::iso_time(texts::now_unix_s());
-            let end_time = texts::text(&entry, "end_time", &end, "end of the run, UTC")?;
-            set_text(&end_time, "units", "ISO8601")?;
-            file.close()
-        };
-        finish().map_err(|source| self.error("the totals could not be written", &source))
+        self.finish(ledger, now_unix_s(), None)
     }
 }
