@@ -9,11 +9,9 @@ use crate::store::{Outcome as Ended, RecoverError, Recovery, journal, recover};
 
 /// Complete or rebuild a run file from the journal beside it, after a crash or a full disk
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example: liwatch recover run.h5\n\n\
+#[command(after_help = "Example: liwatch recover run.h5\n\n\
     The journal is run.h5.journal. It is removed when the run file is complete. Doing it twice\n\
-    does no harm."
-)]
+    does no harm.")]
 pub struct Args {
     /// The run file, whether it exists or not
     run: PathBuf,

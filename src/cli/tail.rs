@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Failure, Outcome};
-use crate::alarm::AlarmEvent;
+use crate::alarm::{AlarmEvent, AlarmState};
 use crate::frame::{Fate, Reason};
 use crate::pipeline::{FrameRow, RunPlan};
 use crate::store::{Event, RunState, RunSummary, Series, Tail};
@@ -18,11 +18,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Print the rows and alarms of a run as they are stored: one JSON object a line
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example: liwatch tail run.h5 | jq -c '[.row, .anode.gap]'\n\n\
+#[command(after_help = "Example: liwatch tail run.h5 | jq -c '[.row, .anode.gap]'\n\n\
     A row is printed when it is on the disk. The command ends when the run is closed, with status\n\
-    1 when it was cut off. Numbers that are not known are null."
-)]
+    1 when it was cut off. Numbers that are not known are null.")]
 pub struct Args {
     /// A run file, being written or finished
     run: String,
@@ -88,54 +86,96 @@ fn follow(mut tail: Tail, path: &Path, from: u64, out: &mut impl Write) -> anyho
     }
 }
 
-fn print(out: &mut impl Write, value: &Value) -> io::Result<()> {
-    writeln!(out, "{value}")
+/// One line for a row, in the order in which a person reads it.
+#[derive(serde::Serialize)]
+struct RowLine {
+    row: u64,
+    time_s: f64,
+    fate: Option<Fate>,
+    reason: Option<Reason>,
+    drift: DriftFields,
+    #[serde(flatten)]
+    gauges: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cell: Option<CellFields>,
 }
 
-fn of_row(row: &FrameRow, plan: &RunPlan) -> Value {
-    let mut object = Map::new();
-    object.insert("row".to_owned(), row.stamp.index.into());
-    object.insert("time_s".to_owned(), json!(row.stamp.time_s));
-    object.insert("fate".to_owned(), json!(row.fate));
-    object.insert("reason".to_owned(), json!(row.reason));
+#[derive(serde::Serialize)]
+struct DriftFields {
+    x: f64,
+    x_error: f64,
+    y: f64,
+    y_error: f64,
+    locked: bool,
+}
+
+#[derive(serde::Serialize)]
+struct CellFields {
+    voltage_volt: f64,
+    current_ampere: f64,
+}
+
+/// One line for an alarm.
+#[derive(serde::Serialize)]
+struct AlarmLine<'a> {
+    alarm: &'a str,
+    state: AlarmState,
+    time_s: f64,
+    message: &'a str,
+    action: &'a str,
+}
+
+fn print(out: &mut impl Write, line: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    writeln!(out)
+}
+
+fn of_row(row: &FrameRow, plan: &RunPlan) -> RowLine {
     let drift = &row.drift;
-    object.insert(
-        "drift".to_owned(),
-        json!({
-            "x": drift.x, "x_error": drift.x_error,
-            "y": drift.y, "y_error": drift.y_error,
-            "locked": drift.locked,
+    let gauges = plan.gauges.iter().zip(&row.gauges).map(|(gauge, found)| {
+        let numbers = found.values.iter().zip(&found.errors);
+        let named = gauge.schema.fields.iter().zip(numbers);
+        let fields = named.map(|(field, (value, error))| (field.name, *value, *error));
+        (gauge.name.clone(), with_errors(fields))
+    });
+    RowLine {
+        row: row.stamp.index,
+        time_s: row.stamp.time_s,
+        fate: Some(row.fate),
+        reason: Some(row.reason),
+        drift: DriftFields {
+            x: drift.x,
+            x_error: drift.x_error,
+            y: drift.y,
+            y_error: drift.y_error,
+            locked: drift.locked,
+        },
+        gauges: gauges.collect(),
+        cell: plan.cell.is_some().then_some(CellFields {
+            voltage_volt: row.cell.voltage_v,
+            current_ampere: row.cell.current_a,
         }),
-    );
-    for (gauge, found) in plan.gauges.iter().zip(&row.gauges) {
-        let mut fields = Map::new();
-        for ((field, value), error) in
-            gauge.schema.fields.iter().zip(&found.values).zip(&found.errors)
-        {
-            fields.insert(field.name.to_owned(), json!(value));
-            fields.insert(format!("{}_error", field.name), json!(error));
-        }
-        object.insert(gauge.name.clone(), fields.into());
     }
-    if plan.cell.is_some() {
-        let cell = &row.cell;
-        object.insert("cell".to_owned(), of_cell(cell.voltage_v, cell.current_a));
+}
+
+/// Each field under its name, and its one sigma under `<name>_error`.
+fn with_errors<'a>(fields: impl Iterator<Item = (&'a str, f64, f64)>) -> Value {
+    let mut object = Map::new();
+    for (name, value, error) in fields {
+        object.insert(name.to_owned(), value.into());
+        object.insert(format!("{name}_error"), error.into());
     }
     object.into()
 }
 
-fn of_cell(voltage: f64, current: f64) -> Value {
-    json!({ "voltage_volt": voltage, "current_ampere": current })
-}
-
-fn of_alarm(event: &AlarmEvent) -> Value {
-    json!({
-        "alarm": event.name,
-        "state": event.state,
-        "time_s": event.time_s,
-        "message": event.message,
-        "action": event.action,
-    })
+fn of_alarm(event: &AlarmEvent) -> AlarmLine<'_> {
+    AlarmLine {
+        alarm: &event.name,
+        state: event.state,
+        time_s: event.time_s,
+        message: &event.message,
+        action: &event.action,
+    }
 }
 
 /// The same for a run file without a journal.
@@ -149,16 +189,15 @@ fn finished(path: &Path, from: u64, out: &mut impl Write) -> anyhow::Result<()> 
         }
         while let Some(alarm) = alarms.next_if(|alarm| !(alarm.time_s > run.time_s[row])) {
             if shown {
-                print(
-                    out,
-                    &json!({
-                        "alarm": alarm.name,
-                        "state": if alarm.raised { "raised" } else { "cleared" },
-                        "time_s": alarm.time_s,
-                        "message": alarm.message,
-                        "action": alarm.action,
-                    }),
-                )?;
+                let state = if alarm.raised { AlarmState::Raised } else { AlarmState::Cleared };
+                let line = AlarmLine {
+                    alarm: &alarm.name,
+                    state,
+                    time_s: alarm.time_s,
+                    message: &alarm.message,
+                    action: &alarm.action,
+                };
+                print(out, &line)?;
             }
         }
     }
@@ -166,30 +205,33 @@ fn finished(path: &Path, from: u64, out: &mut impl Write) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn of_finished(run: &RunSummary, row: usize) -> Value {
-    let mut object = Map::new();
-    object.insert("row".to_owned(), row.into());
-    object.insert("time_s".to_owned(), json!(run.time_s[row]));
-    object.insert("fate".to_owned(), json!(Fate::from_code(run.fate[row])));
-    object.insert("reason".to_owned(), json!(Reason::from_code(run.reason[row])));
-    let mut drift = fields_of(&run.drift, row);
-    drift.insert("locked".to_owned(), run.locked.get(row).is_some_and(|on| *on == 1).into());
-    object.insert("drift".to_owned(), drift.into());
-    for gauge in &run.gauges {
-        object.insert(gauge.name.clone(), fields_of(&gauge.series, row).into());
+fn of_finished(run: &RunSummary, row: usize) -> RowLine {
+    let number = |series: Option<&Series>| series.map_or(f64::NAN, |series| series.values[row]);
+    let error = |series: &Series| series.errors.get(row).copied().unwrap_or(f64::NAN);
+    let (x, y) = (run.drift.first(), run.drift.get(1));
+    let gauges = run.gauges.iter().map(|gauge| {
+        let named = gauge
+            .series
+            .iter()
+            .map(|series| (series.name.as_str(), series.values[row], error(series)));
+        (gauge.name.clone(), with_errors(named))
+    });
+    RowLine {
+        row: row as u64,
+        time_s: run.time_s[row],
+        fate: Fate::from_code(run.fate[row]),
+        reason: Reason::from_code(run.reason[row]),
+        drift: DriftFields {
+            x: number(x),
+            x_error: x.map_or(f64::NAN, error),
+            y: number(y),
+            y_error: y.map_or(f64::NAN, error),
+            locked: run.locked.get(row) == Some(&1),
+        },
+        gauges: gauges.collect(),
+        cell: (!run.cell.is_empty()).then(|| CellFields {
+            voltage_volt: number(run.cell.first()),
+            current_ampere: number(run.cell.get(1)),
+        }),
     }
-    if let [voltage, current] = run.cell.as_slice() {
-        object.insert("cell".to_owned(), of_cell(voltage.values[row], current.values[row]));
-    }
-    object.into()
-}
-
-fn fields_of(series: &[Series], row: usize) -> Map<String, Value> {
-    let mut fields = Map::new();
-    for series in series {
-        fields.insert(series.name.clone(), json!(series.values[row]));
-        let error = series.errors.get(row).copied().unwrap_or(f64::NAN);
-        fields.insert(format!("{}_error", series.name), json!(error));
-    }
-    fields
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::journal::{Close, Content, Damage, End, Item, Kind, Reader, decode};
 use super::run_file::{RunFile, iso_time};
-use super::{StoreError, journal};
+use super::{StoreError, journal, room};
 use crate::cell::CellSample;
 use crate::frame::{Fate, Ledger, Reason, Stamp};
 use crate::gauge::Measurement;
@@ -66,11 +66,15 @@ pub struct Builder {
     name: PathBuf,
     plan: Option<RunPlan>,
     file: Option<RunFile>,
+    /// Parts of the cell's log that came before the plan.
+    early_cell: Vec<[Vec<f64>; 4]>,
     /// Number of the next row.
     next: u64,
     /// Source number of the last row.
     sequence: u64,
     ledger: Ledger,
+    /// Bytes of the journal that are in the file as HDF5 wrote it.
+    flushed: u64,
     /// An alarm waits to be seen by readers.
     urgent: bool,
     pub found: Found,
@@ -93,9 +97,11 @@ impl Builder {
             name: run.to_owned(),
             plan: None,
             file: None,
+            early_cell: Vec::new(),
             next: 0,
             sequence: 0,
             ledger: Ledger::default(),
+            flushed: 0,
             urgent: false,
             found: Found::default(),
         })
@@ -124,15 +130,10 @@ impl Builder {
         self.plan.as_ref().map_or_else(String::new, |plan| iso_time(plan.start_unix_time_s))
     }
 
-    /// Bytes of the journal that were read.
-    pub fn offset(&self) -> u64 {
-        self.reader.offset()
-    }
-
     /// Takes what the journal holds up to `end`.
     ///
     /// # Errors
-    /// [`BuildError`]; this builder is of no use afterwards.
+    /// [`BuildError`]; this builder must be [abandoned](Self::abandon) then.
     pub fn advance(&mut self, end: End) -> Result<(), BuildError> {
         self.reader.read_to(end);
         while let Some(content) = self.next_content()? {
@@ -145,8 +146,8 @@ impl Builder {
     fn next_content(&mut self) -> Result<Option<Content>, BuildError> {
         loop {
             let item = self.reader.next_item();
-            let item = item
-                .map_err(|source| BuildError::Journal { path: self.journal.clone(), source })?;
+            let item =
+                item.map_err(|source| BuildError::Journal { path: self.journal.clone(), source })?;
             let (kind, bytes, decoded) = match item {
                 None => return Ok(None),
                 Some(Item::Damage(damage)) => {
@@ -177,6 +178,9 @@ impl Builder {
                 if self.plan.is_none() {
                     self.found.last_unix_time_s = plan.start_unix_time_s;
                     self.plan = Some(*plan);
+                    std::mem::take(&mut self.early_cell)
+                        .into_iter()
+                        .for_each(|c| self.take_cell(c));
                 }
             }
             Content::Cell(columns) => self.take_cell(columns),
@@ -200,7 +204,12 @@ impl Builder {
         if self.file.is_some() {
             return;
         }
-        let Some(series) = self.plan.as_mut().and_then(|plan| plan.cell.as_mut()) else { return };
+        let Some(plan) = self.plan.as_mut() else {
+            // The first description was damaged; the second follows on the log.
+            self.early_cell.push(columns);
+            return;
+        };
+        let Some(series) = plan.cell.as_mut() else { return };
         let [time, unix, voltage, current] = columns;
         series.test_time_s.extend(time);
         series.unix_time_s.extend(unix);
@@ -245,6 +254,7 @@ impl Builder {
         file.push(row);
         if file.waiting() >= BATCH_ROWS {
             file.flush()?;
+            self.flushed = self.reader.offset();
         }
         Ok(())
     }
@@ -252,7 +262,7 @@ impl Builder {
     fn file(&mut self) -> Result<&mut RunFile, BuildError> {
         if self.file.is_none() {
             let Some(plan) = self.plan.as_ref() else { return Err(self.no_plan()) };
-            self.file = Some(RunFile::create_as(&self.path, &self.name, plan)?);
+            self.file = Some(RunFile::create(&self.path, &self.name, plan)?);
         }
         self.file.as_mut().ok_or(BuildError::NoPlan { path: self.journal.clone() })
     }
@@ -269,9 +279,29 @@ impl Builder {
         let urgent = std::mem::take(&mut self.urgent);
         match self.file.as_mut() {
             Some(file) if file.waiting() > 0 && (urgent || file.since_flush() >= at_least) => {
-                Ok(file.flush()?)
+                file.flush()?;
+                self.flushed = self.reader.offset();
             }
-            _ => Ok(()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the file system has room for what is to be read up to `end`; false when it
+    /// has not, and then nothing was written.
+    pub fn reserve(&self, end: u64) -> bool {
+        let more = end.saturating_sub(self.flushed);
+        match &self.file {
+            Some(file) => file.reserve(more),
+            None => room::is_free(&self.path, room::FOR_A_FILE + 2 * more),
+        }
+    }
+
+    /// Gives the builder up after HDF5 has failed. Its handles are never closed: HDF5 crashes when
+    /// it closes a file that it could not write.
+    pub fn abandon(self) {
+        if let Some(file) = self.file {
+            std::mem::forget(file);
         }
     }
 
@@ -300,7 +330,7 @@ impl Builder {
         let ledger = self.ledger;
         self.file()?.finish(&ledger, end, recovery)?;
         self.file = None;
-        let synced = std::fs::File::open(&self.path).and_then(|file| file.sync_all());
+        let synced = room::give_back(&self.path);
         synced.map_err(|source| BuildError::File { path: self.path.clone(), source })?;
         Ok(ledger)
     }

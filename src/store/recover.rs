@@ -27,6 +27,8 @@ pub enum RecoverError {
         run.display(), journal.display()
     )]
     NoJournal { run: PathBuf, journal: PathBuf },
+    #[error("{}: too little room to build the file from its journal: free {megabytes} MB", run.display())]
+    NoRoom { run: PathBuf, megabytes: u64 },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -130,23 +132,40 @@ fn rebuild(run: &Path, journal: &File) -> Result<Recovery, RecoverError> {
     name.push(".rebuilding");
     let partial = PathBuf::from(name);
     let mut builder = Builder::new(run, &partial, End::Final)?;
-    builder.advance(End::Final).inspect_err(|_| remove(&partial))?;
+    let length = journal.metadata().map_or(0, |known| known.len());
+    if !builder.reserve(length) {
+        return Err(RecoverError::NoRoom { run: run.to_owned(), megabytes: length / 500_000 + 9 });
+    }
+    let built = build(run, journal, &partial, &mut builder);
+    if built.is_err() {
+        builder.abandon();
+        // What was begun and could not be finished is of no use to anyone.
+        let _ = std::fs::remove_file(&partial);
+    }
+    built
+}
+
+fn build(
+    run: &Path,
+    journal: &File,
+    partial: &Path,
+    builder: &mut Builder,
+) -> Result<Recovery, RecoverError> {
+    builder.advance(End::Final)?;
     if !builder.has_plan() {
         let path = journal::path_of(run);
-        if never_began(journal)
-            .map_err(|source| RecoverError::Io { path: path.clone(), source })?
-        {
+        if never_began(journal).map_err(|source| RecoverError::Io { path: path.clone(), source })? {
             return Ok(report(run, Outcome::Empty, Ledger::default(), &builder.found));
         }
         return Err(BuildError::NoPlan { path }.into());
     }
-    if is_complete(run, &builder) {
-        remove(&partial);
+    if is_complete(run, builder) {
+        let _ = std::fs::remove_file(partial);
         return Ok(report(run, Outcome::WasComplete, builder.ledger(), &builder.found));
     }
     let told = tell(&builder.found);
-    let ledger = builder.finish(told.as_deref()).inspect_err(|_| remove(&partial))?;
-    check(run, &partial, &ledger, &builder.found).inspect_err(|_| remove(&partial))?;
+    let ledger = builder.finish(told.as_deref())?;
+    check(run, partial, &ledger, &builder.found)?;
     builder.move_into_place()?;
     sync_folder(run).map_err(|source| RecoverError::Io { path: run.to_owned(), source })?;
     Ok(report(run, Outcome::Rebuilt, ledger, &builder.found))
@@ -206,9 +225,4 @@ fn tell(found: &Found) -> Option<String> {
         told += &format!("; {damage}");
     }
     Some(told)
-}
-
-/// What was begun and could not be finished is of no use to anyone.
-fn remove(path: &Path) {
-    let _ = std::fs::remove_file(path);
 }

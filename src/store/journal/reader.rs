@@ -24,10 +24,7 @@ pub enum End {
 /// The next thing in a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
-    Record {
-        header: Header,
-        payload: &'a [u8],
-    },
+    Record { header: Header, payload: &'a [u8] },
     Damage(Damage),
 }
 
@@ -48,7 +45,9 @@ impl std::fmt::Display for Damage {
         match records {
             Some(1) => write!(f, "1 record lost in {bytes} bytes from byte {offset} on"),
             Some(n) => write!(f, "{n} records lost in {bytes} bytes from byte {offset} on"),
-            None => write!(f, "{bytes} bytes at the end, from byte {offset} on, are no whole record"),
+            None => {
+                write!(f, "{bytes} bytes at the end, from byte {offset} on, are no whole record")
+            }
         }
     }
 }

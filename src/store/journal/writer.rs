@@ -11,8 +11,8 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::codec::{Mark, encode_mark};
-use super::record::{self, Kind};
 use super::file_header;
+use super::record::{self, Kind};
 
 /// What the journal is written to: a file, or in tests a disk that stalls, fills or loses power.
 pub trait Disk: Send {
@@ -165,6 +165,14 @@ impl Writer {
             self.written = end;
         }
         Ok(())
+    }
+
+    /// Cuts off a record that was not written whole, before the file is left.
+    pub fn cut_torn_end(&mut self) {
+        if let Some(length) = self.torn.take() {
+            // A reader passes over it as well.
+            let _ = self.disk.cut(length);
+        }
     }
 
     fn bytes_of(&self, records: usize) -> u64 {

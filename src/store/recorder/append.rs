@@ -76,6 +76,7 @@ pub fn run(
         }
         match trouble.take() {
             Some(trouble) if given_up => {
+                writer.cut_torn_end();
                 return Err(Unstored { events: writer.kept_events(), error: trouble.error });
             }
             still => trouble = still,
@@ -88,7 +89,8 @@ pub fn run(
 }
 
 fn store(writer: &mut Writer, path: &Path, sync: bool) -> io::Result<()> {
-    writer.write()?;
+    let written = writer.write();
+    // What found room before the disk was full is worth bringing there.
     if sync {
         let started = Instant::now();
         writer.sync()?;
@@ -101,7 +103,7 @@ fn store(writer: &mut Writer, path: &Path, sync: bool) -> io::Result<()> {
             );
         }
     }
-    Ok(())
+    written
 }
 
 fn in_trouble(before: Option<Trouble>, error: io::Error, path: &Path) -> Trouble {

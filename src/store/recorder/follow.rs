@@ -2,8 +2,9 @@
 //! has not read yet lies safely on the disk, so a slow or failing HDF5 holds nobody up.
 //!
 //! HDF5 does not forgive a full disk: a chunk that cannot be written leaves the open file in a
-//! state that nobody knows. So it waits while there is little room, and when it fails nevertheless
-//! that file is given up, and a new one is built from the journal's start as soon as it works.
+//! state that nobody knows, and closing it ends the program. So room is reserved before each step;
+//! and when HDF5 fails nevertheless, that file is given up with its handles, and a new one is built
+//! from the journal's start as soon as it works.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,15 +12,14 @@ use std::time::{Duration, Instant};
 use super::queue::{Progress, Queue};
 use crate::store::builder::{BuildError, Builder};
 use crate::store::journal::End;
+use crate::store::room;
 
 /// Readers see a row at the latest this long after it was acknowledged.
-const SHOW: Duration = Duration::from_millis(400);
+const SHOW: Duration = Duration::from_millis(250);
 /// Between two looks when nothing happens.
 const LOOK: Duration = Duration::from_millis(200);
 /// Between two tries to build a new file.
 const RETRY: Duration = Duration::from_secs(5);
-/// Room that is left to the journal.
-const SPARE_BYTES: u64 = 8 << 20;
 
 /// Why the run file was not completed.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +82,13 @@ impl Follower<'_> {
             }
             None => {
                 let mut builder = Builder::new(self.run, &self.partial, end)?;
-                builder.advance(end)?;
-                builder.move_into_place()?;
-                builder.show(Duration::ZERO)?;
+                let built = builder
+                    .advance(end)
+                    .and_then(|()| builder.show(Duration::ZERO))
+                    .and_then(|()| builder.move_into_place());
+                // A failure gives it up, with its handles.
                 self.builder = Some(builder);
+                built?;
                 tracing::warn!("{}: was built anew from its journal", self.run.display());
                 Ok(())
             }
@@ -100,7 +103,11 @@ impl Follower<'_> {
             // A file that failed says nothing about a new one.
             Err(Incomplete::Build(error)) => {
                 self.give_up(&error);
-                self.complete(known)
+                let again = self.complete(known);
+                if let Err(Incomplete::Build(error)) = &again {
+                    self.give_up(error);
+                }
+                again
             }
             other => other,
         }
@@ -108,10 +115,10 @@ impl Follower<'_> {
 
     fn complete(&mut self, known: Progress) -> Result<(), Incomplete> {
         let end = End::At(known.acknowledged);
-        let mut builder = match self.builder.take() {
-            Some(builder) => builder,
-            None => Builder::new(self.run, &self.partial, end)?,
-        };
+        if self.builder.is_none() {
+            self.builder = Some(Builder::new(self.run, &self.partial, end)?);
+        }
+        let Some(builder) = self.builder.as_mut() else { return Err(Incomplete::NotClosed) };
         builder.advance(end)?;
         if builder.found.close.is_none() {
             builder.show(Duration::ZERO)?;
@@ -123,36 +130,30 @@ impl Follower<'_> {
 
     fn give_up(&mut self, error: &BuildError) {
         tracing::warn!(
-            "{error}; the run goes on, everything is in the journal, and a new file is built from \
-             it later"
+            "{error}; everything is in the journal, from which a new file is built later"
         );
-        self.builder = None;
+        if let Some(builder) = self.builder.take() {
+            builder.abandon();
+        }
         // What was begun is of no use to anyone.
         let _ = std::fs::remove_file(&self.partial);
         self.retry_at = Instant::now() + RETRY;
     }
 
-    /// True when the file system can take what waits, with some to spare.
+    /// True when the file system can take what waits.
     fn has_room(&mut self, known: Progress) -> bool {
-        let read = self.builder.as_ref().map_or(0, Builder::offset);
-        let wanted = SPARE_BYTES + 2 * known.acknowledged.saturating_sub(read);
-        let free = free_bytes(self.run).unwrap_or(u64::MAX);
-        if free < wanted && !self.told {
+        let room = match &self.builder {
+            Some(builder) => builder.reserve(known.acknowledged),
+            None => room::is_free(self.run, room::FOR_A_FILE + 2 * known.acknowledged),
+        };
+        if !room && !self.told {
             tracing::warn!(
-                "{}: {} MB are free on the disk; rows go to the journal alone until there are {}",
-                self.run.display(),
-                free >> 20,
-                (wanted >> 20) + 1
+                "{}: there is too little room on the disk for the run file; rows go to its journal \
+                 alone until there is more",
+                self.run.display()
             );
         }
-        self.told = free < wanted;
-        free >= wanted
+        self.told = !room;
+        room
     }
-}
-
-/// Room for whoever is not root, where the system can tell.
-fn free_bytes(path: &Path) -> Option<u64> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let told = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
-    Some(told.f_bavail.saturating_mul(told.f_frsize))
 }

@@ -153,9 +153,8 @@ impl Recorder {
     fn start(path: &Path, options: StoreOptions, writer: Writer, builder: Builder) -> Recorder {
         let queue = Arc::new(Queue::default());
         let (own, file) = (Arc::clone(&queue), journal::path_of(path));
-        let journal = std::thread::spawn(move || {
-            append::run(writer, &file, &own, options.sync_interval)
-        });
+        let journal =
+            std::thread::spawn(move || append::run(writer, &file, &own, options.sync_interval));
         let (own, run) = (Arc::clone(&queue), path.to_owned());
         let run_file = std::thread::spawn(move || follow::run(&run, builder, &own));
         Recorder {
@@ -174,7 +173,10 @@ impl Recorder {
     }
 
     /// Lets both threads end. Nothing when they have ended already.
-    fn end(&mut self, last: Option<Pending>) -> Option<(Result<(), Unstored>, Result<(), Incomplete>)> {
+    fn end(
+        &mut self,
+        last: Option<Pending>,
+    ) -> Option<(Result<(), Unstored>, Result<(), Incomplete>)> {
         let (journal, run_file) = (self.journal.take()?, self.run_file.take()?);
         self.queue.close(last, self.options.patience);
         Some((joined(journal), joined(run_file)))
@@ -233,7 +235,7 @@ fn begin(mut writer: Writer, path: &Path, plan: &RunPlan) -> Result<(Writer, Bui
     }
     writer.push(&description);
     writer.write().and_then(|()| writer.sync()).map_err(Begin::Io)?;
-    let file = RunFile::create(path, plan, true).map_err(Begin::Store)?;
+    let file = RunFile::create(path, path, plan).map_err(Begin::Store)?;
     let builder = Builder::new(path, path, End::At(0))
         .map_err(|error| Begin::Io(std::io::Error::other(error)))?;
     Ok((writer, builder.continuing(file, plan.clone())))

@@ -359,6 +359,17 @@ impl Datasets {
         alarms.action_latency.push(event.action_latency_s);
     }
 
+    /// Datasets that grow.
+    pub fn count(&self) -> usize {
+        let of_gauge = |gauge: &Gauge| 2 * (gauge.values.len() + gauge.arrays.len()) + 1;
+        let of_cell = if self.cell.is_some() { 4 } else { 0 };
+        let of_frames_drift_and_alarms = 5 + 7 + 8;
+        self.gauges.iter().map(of_gauge).sum::<usize>()
+            + of_cell
+            + of_frames_drift_and_alarms
+            + self.latency.len()
+    }
+
     /// Writes all that waits.
     pub fn flush(&mut self) -> hdf5::Result<()> {
         if let Some(drift) = &mut self.drift {

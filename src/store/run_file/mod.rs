@@ -2,8 +2,8 @@
 //! are only appended (HDF5's single-writer-multiple-readers mode), so that it can be read while
 //! it grows.
 //!
-//! Rows are collected to blocks and written dataset by dataset; a reader sees a block at the
-//! latest half a second after its first row.
+//! Rows are collected to blocks and written dataset by dataset, the ledger last: a row that a reader
+//! sees there is complete everywhere.
 
 mod attributes;
 mod codes;
@@ -21,15 +21,10 @@ use layout::Datasets;
 
 pub use texts::{iso_time, now_unix_s};
 
-use super::StoreError;
+use super::{StoreError, room};
 use crate::alarm::AlarmEvent;
 use crate::frame::Ledger;
-use crate::pipeline::{FrameRow, RunPlan, Sink, SinkError};
-
-/// Rows of a block.
-const BLOCK_ROWS: usize = 64;
-/// A block waits no longer than this.
-const BLOCK_TIME: Duration = Duration::from_millis(500);
+use crate::pipeline::{FrameRow, RunPlan, SinkError};
 
 /// A run file that is being written.
 pub struct RunFile {
@@ -42,23 +37,12 @@ pub struct RunFile {
 }
 
 impl RunFile {
-    /// Creates the file with everything that `plan` tells. An existing file is replaced only when
-    /// `overwrite` is set.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the file exists or cannot be created.
-    pub fn create(path: &Path, plan: &RunPlan, overwrite: bool) -> Result<RunFile, StoreError> {
-        if path.exists() && !overwrite {
-            return Err(StoreError::Exists { path: path.to_owned() });
-        }
-        Self::create_as(path, path, plan)
-    }
-
-    /// Creates the file at `path`, over what may be there, to be moved to `name` later.
+    /// Creates the file at `path`, over what may be there, with everything that `plan` tells; it
+    /// may be moved to `name` later.
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be created.
-    pub fn create_as(path: &Path, name: &Path, plan: &RunPlan) -> Result<RunFile, StoreError> {
+    pub fn create(path: &Path, name: &Path, plan: &RunPlan) -> Result<RunFile, StoreError> {
         let created = create(path, name, plan);
         let (file, datasets) = created.map_err(|source| StoreError::Hdf5 {
             path: path.to_owned(),
@@ -94,6 +78,14 @@ impl RunFile {
     pub fn push_alarm(&mut self, event: &AlarmEvent) {
         self.datasets.push_alarm(event);
         self.waiting += 1;
+    }
+
+    /// Makes sure that the file system has room for about `bytes` more of rows, beside what HDF5
+    /// needs for itself; false when it has not.
+    pub fn reserve(&self, bytes: u64) -> bool {
+        let end = self.file.as_ref().map_or(0, hdf5::File::size);
+        let chunks = (self.datasets.count() * (column::CHUNK_BYTES + (8 << 10))) as u64;
+        room::reserve(&self.path, end, chunks + 2 * bytes)
     }
 
     /// Rows and events that wait to be written.
@@ -138,10 +130,18 @@ impl RunFile {
 
     fn error(&self, what: &str, source: &hdf5::Error) -> SinkError {
         SinkError(format!(
-            "{}: {what}: {source}; what was written before is kept (is the disk full?)",
-            self.path.display()
+            "{}: {what} (is the disk full?): {}",
+            self.path.display(),
+            brief(&source.to_string())
         ))
     }
+}
+
+/// The words of the operating system in a message of HDF5, which tells addresses and sizes too.
+fn brief(message: &str) -> &str {
+    let (_, told) = message.split_once("error message = '").unwrap_or_default();
+    let system = told.split_once('\'').map(|(words, _)| words);
+    system.unwrap_or_else(|| message.lines().next().unwrap_or_default())
 }
 
 fn create(path: &Path, name: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File, Datasets)> {
@@ -165,9 +165,8 @@ fn finish(
 ) -> hdf5::Result<()> {
     // A reader that opens the file in this moment locks it against writers, and must not keep
     // the totals out.
-    let file = hdf5::File::with_options()
-        .with_fapl(|access| access.file_locking(false))
-        .open_rw(path)?;
+    let file =
+        hdf5::File::with_options().with_fapl(|access| access.file_locking(false)).open_rw(path)?;
     let frames = file.group("entry/frames")?;
     for (name, count) in [
         ("received", ledger.received),
@@ -188,24 +187,4 @@ fn finish(
     let end_time = texts::text(&entry, "end_time", &end, "end of the run, UTC")?;
     set_text(&end_time, "units", "ISO8601")?;
     file.close()
-}
-
-impl Sink for RunFile {
-    fn row(&mut self, row: &FrameRow) -> Result<(), SinkError> {
-        self.push(row);
-        if self.waiting >= BLOCK_ROWS || self.last_flush.elapsed() >= BLOCK_TIME {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
-        self.push_alarm(event);
-        // An alarm must be in the file before anything else can go wrong.
-        self.flush()
-    }
-
-    fn close(&mut self, ledger: &Ledger) -> Result<(), SinkError> {
-        self.finish(ledger, now_unix_s(), None)
-    }
 }
