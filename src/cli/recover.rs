@@ -72,7 +72,7 @@ pub fn earlier_run(out: &Path, force: bool) -> Outcome {
             "an earlier run left its journal here, and it cannot be recovered; give another name",
         )),
     })?;
-    eprint!("an earlier run was cut off: {}", text(&recovery));
+    eprint!("an earlier run left its journal: {}", text(&recovery));
     if force && out.exists() && recovery.outcome != Ended::Empty {
         let kept = free_name(out);
         std::fs::rename(out, &kept)

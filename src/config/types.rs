@@ -163,7 +163,7 @@ pub struct StoreConfig {
     pub sync_ms: f64,
     /// Memory for rows that wait for a stalled or full disk, MB (10^6 bytes).
     pub memory_mb: f64,
-    /// The journal stays beside the complete run file.
+    /// The journal stays beside the complete run file, as `RUN.h5.journal.kept`.
     pub keep_journal: bool,
 }
 

@@ -170,3 +170,39 @@ fn the_program_goes_on_and_its_status_is_1() {
         std::fs::remove_file(at.join("r.h5")).expect("the run file is there");
     }
 }
+
+/// The same in the middle of a run: the limit is lifted, and the run file is built anew while the
+/// run goes on.
+#[test]
+fn a_run_file_that_failed_is_built_anew_while_the_run_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let at = folder.path();
+    let simulated = ["simulate", "--out", "m.npy", "--frames", "240", "--size", "256", "--json"];
+    assert!(liwatch(at, None, &simulated).status.success());
+    let replay = "exec \"$0\" replay m.npy --config m.toml --out r.h5 --speed x1.25 --json";
+    let run = Command::new("bash")
+        .current_dir(at)
+        .args(["-c", &format!("trap '' XFSZ; ulimit -S -f 2048; {replay}")])
+        .arg(env!("CARGO_BIN_EXE_liwatch"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("bash starts");
+    std::thread::sleep(Duration::from_secs(3));
+    let lifted = Command::new("prlimit")
+        .args(["--pid", &run.id().to_string(), "--fsize=unlimited"])
+        .status();
+    let output = run.wait_with_output().expect("the run ends");
+    if !lifted.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: prlimit of util-linux is absent");
+        return;
+    }
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("rows could not be written"), "HDF5 met no limit: {told}");
+    assert!(told.contains("was built anew from its journal"), "{told}");
+    assert!(output.status.success(), "{:?}: {told}", output.status);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told["frames"]["received"], 240, "{told:#}");
+    assert_eq!(told["closed"], true, "{told:#}");
+    assert!(!journal::path_of(&at.join("r.h5")).exists(), "the journal is still there");
+}

@@ -42,6 +42,13 @@ pub fn path_of(run: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Where the journal of a complete run is kept, when it is: `RUN.h5.journal.kept`.
+pub fn kept_path_of(run: &Path) -> PathBuf {
+    let mut name = path_of(run).into_os_string();
+    name.push(".kept");
+    PathBuf::from(name)
+}
+
 /// True when these are the first bytes of a journal whose writer was stopped before it had written
 /// its first record whole: nothing was ever acknowledged in it.
 pub fn is_unfinished_start(bytes: &[u8]) -> bool {

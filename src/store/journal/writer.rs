@@ -101,6 +101,8 @@ pub struct Writer {
     /// Records after `acknowledged`, in order; the first `written` of them are in the file.
     kept: VecDeque<Kept>,
     written: usize,
+    /// Bytes of `kept`.
+    kept_bytes: usize,
     /// Where the file must be cut before the next try, because nobody knows what follows.
     torn: Option<u64>,
     /// Bytes of one write.
@@ -122,11 +124,14 @@ impl Writer {
             acknowledged_rows: 0,
             kept: VecDeque::new(),
             written: 0,
+            kept_bytes: 0,
             torn: None,
             block: Vec::new(),
         };
         // The file's header travels as if it were a record.
-        writer.kept.push_back(Kept { kind: Kind::Plan, bytes: file_header().to_vec() });
+        let header = file_header().to_vec();
+        writer.kept_bytes = header.len();
+        writer.kept.push_back(Kept { kind: Kind::Plan, bytes: header });
         writer
     }
 
@@ -139,6 +144,7 @@ impl Writer {
         let mut bytes = Vec::with_capacity(record::HEADER + payload.len());
         record::frame(kind, self.sequence, payload, &mut bytes);
         self.sequence += 1;
+        self.kept_bytes += bytes.len();
         self.kept.push_back(Kept { kind, bytes });
     }
 
@@ -192,6 +198,7 @@ impl Writer {
         let mut anything = false;
         for kept in self.kept.drain(..self.written) {
             self.acknowledged += kept.bytes.len() as u64;
+            self.kept_bytes -= kept.bytes.len();
             self.acknowledged_rows += u64::from(kept.kind == Kind::Row);
             anything |= kept.kind != Kind::Mark;
         }
@@ -221,7 +228,7 @@ impl Writer {
 
     /// Memory that records take which are not acknowledged, bytes.
     pub fn kept_bytes(&self) -> usize {
-        self.kept.iter().map(|kept| kept.bytes.len()).sum()
+        self.kept_bytes
     }
 
     /// Rows and alarms that are not acknowledged.

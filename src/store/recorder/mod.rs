@@ -53,7 +53,7 @@ pub struct StoreOptions {
     /// Memory for rows that wait for the disk, bytes.
     pub memory_bytes: usize,
     pub when_slow: WhenSlow,
-    /// The journal stays beside the complete run file.
+    /// The journal stays beside the complete run file, as `RUN.h5.journal.kept`.
     pub keep_journal: bool,
     /// How long the close tries on a disk that refuses.
     pub patience: Duration,
@@ -204,11 +204,15 @@ impl Recorder {
         ))
     }
 
-    fn remove_journal(&self) -> Result<(), SinkError> {
+    /// Under its own name a journal means that its run file is not complete.
+    fn put_journal_away(&self) -> Result<(), SinkError> {
         let journal = journal::path_of(&self.path);
-        let removed = std::fs::remove_file(&journal).and_then(|()| sync_folder(&journal));
-        removed.map_err(|error| {
-            SinkError(format!("{}: the journal cannot be removed: {error}", journal.display()))
+        let done = match self.options.keep_journal {
+            true => std::fs::rename(&journal, journal::kept_path_of(&self.path)),
+            false => std::fs::remove_file(&journal),
+        };
+        done.and_then(|()| sync_folder(&journal)).map_err(|error| {
+            SinkError(format!("{}: cannot be put away: {error}", journal.display()))
         })
     }
 }
@@ -266,9 +270,7 @@ impl Sink for Recorder {
         };
         journal.map_err(|unstored| self.not_stored(&unstored))?;
         run_file.map_err(|incomplete| self.not_complete(&incomplete))?;
-        if !self.options.keep_journal {
-            self.remove_journal()?;
-        }
+        self.put_journal_away()?;
         if self.left_out.rows.received > 0 {
             let path = self.path.display();
             return Err(SinkError(format!(
