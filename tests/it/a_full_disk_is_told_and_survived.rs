@@ -182,7 +182,7 @@ fn a_run_file_that_failed_is_built_anew_while_the_run_goes_on() {
     let replay = "exec \"$0\" replay m.npy --config m.toml --out r.h5 --speed x1.25 --json";
     let run = Command::new("bash")
         .current_dir(at)
-        .args(["-c", &format!("trap '' XFSZ; ulimit -S -f 2048; {replay}")])
+        .args(["-c", &format!("trap '' XFSZ; ulimit -S -f 1000; {replay}")])
         .arg(env!("CARGO_BIN_EXE_liwatch"))
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
