@@ -55,6 +55,9 @@ fn text(recovery: &Recovery) -> String {
     for damage in &recovery.damage {
         out += &format!("journal   {damage}\n");
     }
+    if let Some(kept) = &recovery.journal_kept {
+        out += &format!("          the damaged journal is kept as {}\n", kept.display());
+    }
     out
 }
 

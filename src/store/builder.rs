@@ -57,6 +57,21 @@ pub struct Found {
     pub last_unix_time_s: f64,
 }
 
+impl Found {
+    /// What the file says about how it came to be; nothing for a run that was closed and is whole.
+    pub fn tell(&self) -> Option<String> {
+        let mut told = match self.close {
+            Some(_) if self.damage.is_empty() => return None,
+            Some(_) => "the run was closed, and its journal was damaged".to_owned(),
+            None => "the run was cut off, and this file was built from its journal".to_owned(),
+        };
+        for damage in &self.damage {
+            told += &format!("; {damage}");
+        }
+        Some(told)
+    }
+}
+
 /// Reads a journal and writes a run file.
 pub struct Builder {
     reader: Reader,

@@ -70,6 +70,8 @@ pub struct Recovery {
     /// What could not be read of the journal. An unfinished record at its end is no loss of
     /// anything acknowledged.
     pub damage: Vec<Damage>,
+    /// Where a journal that lost records is kept, for whoever wants to look into it.
+    pub journal_kept: Option<PathBuf>,
 }
 
 /// Completes or rebuilds the run file from the journal beside it, if there is one. Doing it twice
@@ -88,8 +90,14 @@ pub fn recover(run: &Path) -> Result<Recovery, RecoverError> {
     if is_written(&held) {
         return Err(RecoverError::Running { run: run.to_owned() });
     }
-    let recovery = rebuild(run, &held)?;
-    std::fs::remove_file(&journal).map_err(io)?;
+    let mut recovery = rebuild(run, &held)?;
+    if recovery.damage.iter().any(|damage| damage.records.is_some()) {
+        let kept = journal::kept_path_of(run);
+        std::fs::rename(&journal, &kept).map_err(io)?;
+        recovery.journal_kept = Some(kept);
+    } else {
+        std::fs::remove_file(&journal).map_err(io)?;
+    }
     sync_folder(run).map_err(io)?;
     Ok(recovery)
 }
@@ -124,6 +132,7 @@ fn without(run: &Path, journal: &Path) -> Result<Recovery, RecoverError> {
         closed: true,
         not_in_journal: 0,
         damage: Vec::new(),
+        journal_kept: None,
     })
 }
 
@@ -163,7 +172,7 @@ fn build(
         let _ = std::fs::remove_file(partial);
         return Ok(report(run, Outcome::WasComplete, builder.ledger(), &builder.found));
     }
-    let told = tell(&builder.found);
+    let told = builder.found.tell();
     let ledger = builder.finish(told.as_deref())?;
     check(run, partial, &ledger, &builder.found)?;
     builder.move_into_place()?;
@@ -180,6 +189,7 @@ fn report(run: &Path, outcome: Outcome, frames: Ledger, found: &Found) -> Recove
         closed: found.close.is_some(),
         not_in_journal: found.filled,
         damage: found.damage.clone(),
+        journal_kept: None,
     }
 }
 
@@ -212,17 +222,4 @@ fn check(run: &Path, built: &Path, ledger: &Ledger, found: &Found) -> Result<(),
         return Err(unequal(format!("{} alarms of {}", summary.alarms.len(), found.alarms)));
     }
     Ok(())
-}
-
-/// What the file says about its recovery; nothing for a run that was closed and is whole.
-fn tell(found: &Found) -> Option<String> {
-    let mut told = match found.close {
-        Some(_) if found.damage.is_empty() => return None,
-        Some(_) => "the run was closed, and this file was built from its journal".to_owned(),
-        None => "the run was cut off, and this file was built from its journal".to_owned(),
-    };
-    for damage in &found.damage {
-        told += &format!("; {damage}");
-    }
-    Some(told)
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use liwatch::pipeline::Sink;
 use liwatch::store::journal::{
-    Content, Damage, Disk, End, Item, Kind, Pending, Reader, Writer, decode, encode_alarm,
-    encode_plan, encode_row,
+    Content, Damage, Disk, End, FileDisk, Item, Kind, Pending, Reader, Writer, decode,
+    encode_alarm, encode_plan, encode_row,
 };
 use liwatch::store::{Outcome, Recorder, StoreOptions, journal, recover};
 use proptest::prelude::*;
@@ -119,7 +119,11 @@ fn apply(bytes: &mut Vec<u8>, harm: &Harm) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(400),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn only_what_was_written_is_read(harms in prop::collection::vec(harm(), 0..6)) {
@@ -187,6 +191,25 @@ proptest! {
 }
 
 #[test]
+fn a_later_layout_is_refused_and_a_damaged_header_is_not() {
+    let sound = sound();
+    let (written, _) = read(&sound);
+    // The number of the layout and the first record, both damaged.
+    let mut bytes = sound.clone();
+    bytes[9] ^= 32;
+    bytes[60] ^= 1;
+    let (found, damage) = read(&bytes);
+    assert_eq!(found.len(), written.len() - 1, "{damage:?}");
+    // Another layout has no record that this program knows.
+    bytes.truncate(12);
+    bytes.extend([7; 500]);
+    let mut reader = Reader::new(Cursor::new(&bytes), Path::new("x.journal"), End::Final)
+        .expect("memory can be read");
+    let told = reader.next_item().expect_err("the layout is unknown").to_string();
+    assert!(told.contains("x.journal") && told.contains("layout 8193"), "{told}");
+}
+
+#[test]
 fn a_run_with_a_damaged_journal_is_rebuilt_with_blank_rows_in_their_places() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let run = folder.path().join("run.h5");
@@ -227,6 +250,7 @@ fn a_run_with_a_damaged_journal_is_rebuilt_with_blank_rows_in_their_places() {
     assert_eq!(recovery.frames.received, 100);
     assert_eq!(recovery.not_in_journal, 1);
     assert_eq!(recovery.damage.len(), 2, "{:?}", recovery.damage);
+    assert_eq!(recovery.journal_kept.as_deref(), Some(&*journal::kept_path_of(&run)));
     let rebuilt = contents(&run);
     for ((name, shape, first), (other, other_shape, second)) in
         whole.iter().zip(rebuilt.iter().filter(|(name, ..)| !name.ends_with("/recovery")))
@@ -245,4 +269,49 @@ fn a_run_with_a_damaged_journal_is_rebuilt_with_blank_rows_in_their_places() {
     let file = hdf5::File::open(&run).expect("the run file opens");
     let reason = file.dataset("entry/frames/reason").and_then(|set| set.read_raw::<u16>());
     assert_eq!(reason.expect("reasons can be read")[40], 14, "not_in_journal");
+}
+
+/// A disk that flips a bit of what it is given, in the rows after the first mark.
+struct Flipping(FileDisk, usize);
+
+impl Disk for Flipping {
+    fn append(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut bytes = bytes.to_vec();
+        self.1 += 1;
+        if self.1 == 4 {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 32;
+        }
+        self.0.append(&bytes)
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.0.sync()
+    }
+
+    fn cut(&mut self, length: u64) -> std::io::Result<()> {
+        self.0.cut(length)
+    }
+}
+
+#[test]
+fn a_disk_that_gives_other_bytes_back_is_told_at_the_close() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let run = folder.path().join("run.h5");
+    let options = StoreOptions::default();
+    let mut recorder =
+        Recorder::create_on(&run, &plan(LINES), false, options, |disk| Box::new(Flipping(disk, 0)))
+            .expect("the run can begin");
+    for index in 0..20 {
+        recorder.row(&row(index, LINES, 5)).expect("the row is taken");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let told = recorder.close(&ledger(20)).expect_err("a row is lost").to_string();
+    assert!(told.contains("damaged on the disk") && told.contains("1 record lost"), "{told}");
+    assert!(journal::path_of(&run).exists(), "the journal is gone");
+    let file = hdf5::File::open(&run).expect("the run file opens");
+    let reason = file.dataset("entry/frames/reason").and_then(|set| set.read_raw::<u16>());
+    let reason = reason.expect("reasons can be read");
+    assert_eq!(reason.len(), 20);
+    assert_eq!(reason.iter().filter(|reason| **reason == 14).count(), 1, "{reason:?}");
 }

@@ -62,6 +62,10 @@ pub struct Reader<R = File> {
     base: u64,
     /// The place in the buffer of the next record.
     at: usize,
+    /// The file's header has been read.
+    begun: bool,
+    /// The layout that it names, when it is another; damage until no record is found.
+    other_layout: Option<u32>,
     /// The number that the next record should have.
     expected: u64,
     /// Where the present damage began, in the file.
@@ -72,7 +76,7 @@ impl Reader<File> {
     /// Opens a journal.
     ///
     /// # Errors
-    /// Of the operating system; [`io::ErrorKind::InvalidData`] for a journal of a later layout.
+    /// Of the operating system.
     pub fn open(path: &Path, end: End) -> io::Result<Reader> {
         Reader::new(File::open(path)?, path, end)
     }
@@ -91,38 +95,29 @@ impl<R: Read + Seek> Reader<R> {
             buffer: Vec::new(),
             base: 0,
             at: 0,
+            begun: false,
+            other_layout: None,
             expected: 0,
             damaged_from: None,
         };
         reader.input.seek(SeekFrom::Start(0))?;
-        reader.skip_file_header()?;
         Ok(reader)
     }
 
-    /// A damaged header is told as damage; the records behind it are sound by themselves.
-    fn skip_file_header(&mut self) -> io::Result<()> {
+    /// Reads the file's header; false while it is yet to come. A damaged header is told as damage;
+    /// the records behind it are sound by themselves.
+    fn skip_file_header(&mut self) -> io::Result<bool> {
         let wanted = FILE_HEADER as usize;
         while self.buffer.len() < wanted && self.fill()? {}
-        let Some((magic, version)) = self.buffer.get(..wanted).and_then(|h| h.split_at_checked(8))
-        else {
-            return Ok(());
-        };
+        let Some(head) = self.buffer.get(..wanted) else { return Ok(self.end == End::Final) };
+        let (magic, version) = head.split_at(MAGIC.len());
         let version = version.iter().rev().fold(0u32, |all, byte| all << 8 | u32::from(*byte));
         if magic == MAGIC && version == VERSION {
             self.at = wanted;
-        } else if magic == MAGIC && matches!(record::parse(&self.buffer[wanted..]), Parsed::Damaged)
-        {
-            // A layout that this program does not know: no record where the first must be.
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!(
-                    "{}: the journal has layout {version}, but this program reads {VERSION}; \
-                     use the version of liwatch that wrote it",
-                    self.path.display()
-                ),
-            ));
+        } else if magic == MAGIC {
+            self.other_layout = Some(version);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Where the end is from now on.
@@ -138,11 +133,17 @@ impl<R: Read + Seek> Reader<R> {
     /// The next record or damage; nothing at the end.
     ///
     /// # Errors
-    /// Of the operating system.
+    /// Of the operating system; [`io::ErrorKind::InvalidData`] for a journal of a later layout.
     pub fn next_item(&mut self) -> io::Result<Option<Item<'_>>> {
+        if !self.begun {
+            if !self.skip_file_header()? {
+                return Ok(None);
+            }
+            self.begun = true;
+        }
         let header = loop {
             if self.at == self.buffer.len() && !self.fill()? {
-                return Ok(self.final_damage());
+                return self.final_damage();
             }
             match record::parse(&self.buffer[self.at..]) {
                 // A record that stood here before a cut, or twice.
@@ -183,10 +184,20 @@ impl<R: Read + Seek> Reader<R> {
         self.at = record::next_marker(&self.buffer, self.at + 1);
     }
 
-    fn final_damage(&mut self) -> Option<Item<'static>> {
-        let from = self.damaged_from.take()?;
+    fn final_damage(&mut self) -> io::Result<Option<Item<'static>>> {
+        let Some(from) = self.damaged_from.take() else { return Ok(None) };
+        if let (Some(layout), 0) = (self.other_layout, self.expected) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!(
+                    "{}: the journal has layout {layout}, but this program reads {VERSION}; use \
+                     the version of liwatch that wrote it",
+                    self.path.display()
+                ),
+            ));
+        }
         let bytes = self.offset() - from;
-        Some(Item::Damage(Damage { offset: from, bytes, records: None }))
+        Ok(Some(Item::Damage(Damage { offset: from, bytes, records: None })))
     }
 
     /// Reads on until `missing` more bytes are there; true when the end comes before.

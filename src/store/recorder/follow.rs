@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::queue::{Progress, Queue};
 use crate::store::builder::{BuildError, Builder};
-use crate::store::journal::End;
+use crate::store::journal::{Damage, End};
 use crate::store::room;
 
 /// Readers see a row at the latest this long after it was acknowledged.
@@ -29,6 +29,9 @@ pub enum Incomplete {
     NotClosed,
     #[error("there is too little room on the disk")]
     NoRoom,
+    /// The disk gave other bytes back than it was given; the file has blank rows in their places.
+    #[error("the journal is damaged on the disk: {0}")]
+    Damaged(Damage),
     #[error(transparent)]
     Build(#[from] BuildError),
 }
@@ -124,8 +127,13 @@ impl Follower<'_> {
             builder.show(Duration::ZERO)?;
             return Err(Incomplete::NotClosed);
         }
-        builder.finish(None)?;
-        Ok(builder.move_into_place()?)
+        let told = builder.found.tell();
+        builder.finish(told.as_deref())?;
+        builder.move_into_place()?;
+        match builder.found.damage.first() {
+            Some(damage) => Err(Incomplete::Damaged(*damage)),
+            None => Ok(()),
+        }
     }
 
     fn give_up(&mut self, error: &BuildError) {

@@ -196,12 +196,17 @@ impl Recorder {
     }
 
     fn not_complete(&self, incomplete: &Incomplete) -> SinkError {
-        SinkError(format!(
-            "{}: the run file is not complete: {incomplete}; everything is in its journal: make \
-             room on the disk, then: liwatch recover {}",
-            self.path.display(),
-            self.path.display()
-        ))
+        let path = self.path.display();
+        SinkError(match incomplete {
+            Incomplete::Damaged(_) => format!(
+                "{path}: {incomplete}; the run file has blank rows there; the journal is kept, and \
+                 the disk should be checked"
+            ),
+            _ => format!(
+                "{path}: the run file is not complete: {incomplete}; everything is in its journal: \
+                 make room on the disk, then: liwatch recover {path}"
+            ),
+        })
     }
 
     /// Under its own name a journal means that its run file is not complete.
