@@ -53,13 +53,11 @@ pub struct Found {
     pub damage: Vec<Damage>,
     /// The run was closed.
     pub close: Option<Close>,
-    /// When the last row's frame was seen, s UTC, or when the run began.
-    pub last_unix_time_s: f64,
 }
 
 impl Found {
     /// What the file says about how it came to be; nothing for a run that was closed and is whole.
-    pub fn tell(&self) -> Option<String> {
+    fn tell(&self) -> Option<String> {
         let mut told = match self.close {
             Some(_) if self.damage.is_empty() => return None,
             Some(_) => "the run was closed, and its journal was damaged".to_owned(),
@@ -124,7 +122,6 @@ impl Builder {
 
     /// Starts with a file that has been created from `plan` already.
     pub fn continuing(mut self, file: RunFile, plan: RunPlan) -> Builder {
-        self.found.last_unix_time_s = plan.start_unix_time_s;
         self.file = Some(file);
         self.plan = Some(plan);
         self
@@ -191,7 +188,6 @@ impl Builder {
         match content {
             Content::Plan(plan) => {
                 if self.plan.is_none() {
-                    self.found.last_unix_time_s = plan.start_unix_time_s;
                     self.plan = Some(*plan);
                     std::mem::take(&mut self.early_cell)
                         .into_iter()
@@ -238,9 +234,6 @@ impl Builder {
         }
         self.fill_to(row.stamp.index)?;
         self.found.rows += 1;
-        if row.stamp.unix_time_s.is_finite() {
-            self.found.last_unix_time_s = row.stamp.unix_time_s;
-        }
         self.push(row)
     }
 
@@ -334,16 +327,16 @@ impl Builder {
         Ok(())
     }
 
-    /// Writes the totals, and makes sure that the file is on the disk. `recovery` tells how a run
-    /// that was cut off came to its end.
+    /// Writes the totals, and makes sure that the file is on the disk. A run that was not closed
+    /// ended at `cut_off_unix_time_s`. What is odd about the journal is told in the file.
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn finish(&mut self, recovery: Option<&str>) -> Result<Ledger, BuildError> {
-        let last = self.found.last_unix_time_s;
-        let end = self.found.close.map_or(last, |close| close.end_unix_time_s);
-        let ledger = self.ledger;
-        self.file()?.finish(&ledger, end, recovery)?;
+    pub fn finish(&mut self, cut_off_unix_time_s: f64) -> Result<Ledger, BuildError> {
+        let close = self.found.close;
+        let end = close.map_or(cut_off_unix_time_s, |close| close.end_unix_time_s);
+        let (ledger, told) = (self.ledger, self.found.tell());
+        self.file()?.finish(&ledger, end, told.as_deref())?;
         self.file = None;
         let synced = room::give_back(&self.path);
         synced.map_err(|source| BuildError::File { path: self.path.clone(), source })?;

@@ -4,7 +4,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::RunSummary;
 use super::builder::{BuildError, Builder, Found};
@@ -172,8 +172,7 @@ fn build(
         let _ = std::fs::remove_file(partial);
         return Ok(report(run, Outcome::WasComplete, builder.ledger(), &builder.found));
     }
-    let told = builder.found.tell();
-    let ledger = builder.finish(told.as_deref())?;
+    let ledger = builder.finish(last_written(journal))?;
     check(run, partial, &ledger, &builder.found)?;
     builder.move_into_place()?;
     sync_folder(run).map_err(|source| RecoverError::Io { path: run.to_owned(), source })?;
@@ -191,6 +190,13 @@ fn report(run: &Path, outcome: Outcome, frames: Ledger, found: &Found) -> Recove
         damage: found.damage.clone(),
         journal_kept: None,
     }
+}
+
+/// When the journal was written last, s UTC.
+fn last_written(journal: &File) -> f64 {
+    let time = journal.metadata().and_then(|known| known.modified()).ok();
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(f64::NAN, |since| since.as_secs_f64())
 }
 
 /// True when the journal ends before its first record does: the crash came before the run began.

@@ -127,8 +127,7 @@ impl Follower<'_> {
             builder.show(Duration::ZERO)?;
             return Err(Incomplete::NotClosed);
         }
-        let told = builder.found.tell();
-        builder.finish(told.as_deref())?;
+        builder.finish(f64::NAN)?;
         builder.move_into_place()?;
         match builder.found.damage.first() {
             Some(damage) => Err(Incomplete::Damaged(*damage)),
