@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
+use liwatch::frame::Reason;
 use liwatch::pipeline::Sink;
 use liwatch::store::journal::{
     Content, Damage, Disk, End, FileDisk, Item, Kind, Pending, Reader, Writer, decode,
-    encode_alarm, encode_plan, encode_row,
+    encode_alarm, encode_left_out, encode_plan, encode_row,
 };
 use liwatch::store::{Outcome, Recorder, StoreOptions, journal, recover};
 use proptest::prelude::*;
@@ -198,6 +199,26 @@ proptest! {
         };
         prop_assert_eq!(encode_row(&back), payload);
     }
+}
+
+#[test]
+fn rows_of_a_later_version_and_bare_stamps_are_read() {
+    let plan = plan(LINES);
+    let payload = encode_row(&row(3, LINES, 2));
+    let mut later = payload.clone();
+    later.extend([200, 3, 0, 0, 0, 9, 9, 9]);
+    let Ok(Content::Row(read)) = decode(Kind::Row, &later, Some(&plan)) else {
+        panic!("a row with a section more is refused");
+    };
+    assert!(encode_row(&read) == payload, "the section more changed the row");
+    let stamp = row(8, LINES, 2).stamp;
+    let bare = encode_left_out(&stamp);
+    let Ok(Content::Row(read)) = decode(Kind::Row, &bare, Some(&plan)) else {
+        panic!("a bare stamp is refused");
+    };
+    assert_eq!((read.stamp, read.reason), (stamp, Reason::StorageOverrun));
+    assert!(read.drift.x.is_nan() && read.gauges[0].arrays[0].iter().all(|v| v.is_nan()));
+    assert_eq!((read.gauges[0].arrays[0].len(), read.latency_ns.len()), (LINES, 5));
 }
 
 #[test]

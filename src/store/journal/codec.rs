@@ -1,9 +1,9 @@
 //! What a record's payload holds, as bytes and back, bit for bit: NaN keeps its payload.
 //!
 //! A row is a list of sections `tag u8 · length u32 · bytes`. A reader takes what it knows of a
-//! section, leaves out a section it does not know, and fills what is missing with blanks; so a
-//! field is added at the end of its section, and a journal of an older or newer version is still
-//! read.
+//! section, leaves out a section it does not know, and fills a missing one with blanks. A new field
+//! goes to the end of its section and is read with its blank as the default (`unwrap_or`), so that a
+//! journal of an older or newer version is still read.
 
 use super::plan::decode_plan;
 use super::record::Kind;

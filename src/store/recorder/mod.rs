@@ -184,11 +184,14 @@ impl Recorder {
 
     fn not_stored(&self, unstored: &Unstored) -> SinkError {
         let journal = journal::path_of(&self.path);
+        let what = match unstored.events {
+            0 => "the end of the run".to_owned(),
+            events => format!("{events} rows and alarms at the end of the run"),
+        };
         SinkError(format!(
-            "{}: {} rows and alarms at the end of the run could not be stored: {}{}; the rest is \
-             in the journal: make room, then: liwatch recover {}",
+            "{}: {what} could not be stored: {}{}; the rest is in the journal: make room, then: \
+             liwatch recover {}",
             journal.display(),
-            unstored.events,
             unstored.error,
             self.left_out.text(),
             self.path.display()
