@@ -56,9 +56,12 @@ fn sound() -> Vec<u8> {
     memory.0.lock().expect("no test thread panicked").clone()
 }
 
+/// Records by where they begin in the file, and damage.
+type Found = (BTreeMap<u64, Vec<u8>>, Vec<Damage>);
+
 /// Everything in a journal: records by where they begin, and damage. Nothing for one that names
 /// another layout and holds no record.
-fn try_read(bytes: &[u8]) -> Option<(BTreeMap<u64, Vec<u8>>, Vec<Damage>)> {
+fn try_read(bytes: &[u8]) -> Option<Found> {
     let mut reader =
         Reader::new(Cursor::new(bytes), Path::new("test"), End::Final).expect("memory can be read");
     let (mut records, mut damage) = (BTreeMap::new(), Vec::new());
@@ -80,7 +83,7 @@ fn try_read(bytes: &[u8]) -> Option<(BTreeMap<u64, Vec<u8>>, Vec<Damage>)> {
     }
 }
 
-fn read(bytes: &[u8]) -> (BTreeMap<u64, Vec<u8>>, Vec<Damage>) {
+fn read(bytes: &[u8]) -> Found {
     try_read(bytes).expect("the layout is known")
 }
 
