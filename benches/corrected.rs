@@ -9,8 +9,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use common::{median_time, print_line, read_once, scene};
-use liwatch::correct::{Affine, Resampler};
 use liwatch::frame::{Image, Samples};
+use liwatch::resample::{Affine, Resampler};
 
 fn main() {
     let shift = Affine::translation(0.5, -0.25);

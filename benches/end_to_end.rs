@@ -14,7 +14,7 @@ use liwatch::format::{FormatError, Recording, RecordingInfo};
 use liwatch::frame::{Image, PixelType, Samples};
 use liwatch::pipeline::{self, Setup};
 use liwatch::source::{FrameTimes, Replay, Speed};
-use liwatch::store::RunFile;
+use liwatch::store::{Recorder, StoreOptions};
 
 /// Rendered frames in memory, so that neither disk nor simulator is measured.
 struct InMemory {
@@ -100,7 +100,8 @@ fn run(scene: &liwatch::simulate::Scene, recording: &Arc<InMemory>, threads: usi
     let alarms = AlarmEngine::new(&setup.config.alarms, &gauges, setup.calibration)
         .unwrap_or_else(|error| fail(error.to_string()));
     let plan = setup.plan("bench", None, threads);
-    let mut file = RunFile::create(&folder.path().join("run.h5"), &plan, true)
+    let path = folder.path().join("run.h5");
+    let mut file = Recorder::create(&path, &plan, true, StoreOptions::default())
         .unwrap_or_else(|error| fail(error.to_string()));
     let times = FrameTimes::of(&**recording, None);
     let mut source = Replay::new(&**recording, times, Speed::Max);

@@ -5,8 +5,6 @@
 //! template, standard deviation of the normalised errors, and the part of the error that follows
 //! the sub-pixel phase. All frames but the first count, those before the template has grown too.
 
-mod common;
-
 use liwatch::frame::{Image, Samples};
 use liwatch::noise::drift_bound;
 use liwatch::register::{Drift, Sequence, Settings, StaticMask};

@@ -7,8 +7,6 @@
 //! first locked one after it, r.m.s. error about the mean over the bound of the known scene before
 //! and after the upset, keyframes, and the part of the field that was masked at the end.
 
-mod common;
-
 use liwatch::frame::Image;
 use liwatch::noise::drift_bound;
 use liwatch::register::{Sequence, Settings, StaticMask};

@@ -18,7 +18,7 @@
 //! | [`cell`] | bias and current, and their clock |
 //! | [`alarm`] | rules over the measurements, with hold times |
 //! | [`pipeline`] | threads, channels, order, ledger, budgets |
-//! | [`store`] | the run file (HDF5) and the picture of a run |
+//! | [`store`] | the journal, the run file (HDF5) that is built from it, recovery, the picture of a run |
 //! | [`correct`] | the drift-corrected stack of a recording, in a second pass |
 //! | [`simulate`] | recordings with known truth; shares no code with the estimators |
 //! | [`cli`] | one file a command |

@@ -3,7 +3,7 @@
 use super::CellSeries;
 
 /// `frame time = offset + rate · test time`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct ClockModel {
     pub offset_s: f64,
     pub rate: f64,

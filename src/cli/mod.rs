@@ -4,9 +4,11 @@ mod check;
 mod corrected;
 mod demo;
 mod inspect;
+mod recover;
 mod replay;
 mod report;
 mod simulate;
+mod tail;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ enum Command {
     Check(check::Args),
     Simulate(simulate::Args),
     Report(report::Args),
+    Tail(tail::Args),
+    Recover(recover::Args),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example: liwatch completions bash > ~/.local/share/bash-completion/completions/liwatch"
@@ -70,6 +74,8 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Tail(args) => tail::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "liwatch", &mut std::io::stdout());
             Ok(())

@@ -16,7 +16,7 @@ use crate::format;
 use crate::frame::Ledger;
 use crate::pipeline::{self, FrameRow, Setup, SetupError, Sink, SinkError};
 use crate::source::{FrameTimes, Replay, Source, Speed};
-use crate::store::{RunFile, RunSummary, StoreError, draw};
+use crate::store::{Recorder, RunSummary, StoreError, StoreOptions, draw};
 
 /// Measure a recording: drift, front, crack, cell and alarms, into one HDF5 run file
 #[derive(clap::Args)]
@@ -58,6 +58,7 @@ pub fn run(args: &Args) -> Outcome {
         None => Config::default(),
     };
     let stack = args.corrected.reserve(args.force, &args.recording, &args.out)?;
+    super::recover::earlier_run(&args.out, args.force)?;
     let recording: Arc<dyn format::Recording> =
         Arc::from(format::open(&args.recording).context("the recording cannot be opened")?);
     for note in &recording.info().notes {
@@ -87,10 +88,12 @@ pub fn run(args: &Args) -> Outcome {
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let title = args.recording.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let plan = setup.plan(&title, cell.clone(), threads);
-    let file = RunFile::create(&args.out, &plan, args.force).map_err(|error| match error {
-        StoreError::Exists { .. } => Failure::Usage(error.into()),
-        other => Failure::Run(other.into()),
-    })?;
+    let options = StoreOptions::from(&setup.config.store);
+    let file =
+        Recorder::create(&args.out, &plan, args.force, options).map_err(|error| match error {
+            StoreError::Exists { .. } => Failure::Usage(error.into()),
+            other => Failure::Run(other.into()),
+        })?;
 
     let mut source = Replay::new(&*recording, times, args.speed);
     let mut sink = WithProgress::new(file, source.len_hint(), args.json);
@@ -192,14 +195,14 @@ fn stop_on_signal(stop: Arc<AtomicBool>) {
     std::thread::spawn(listen);
 }
 
-/// Passes everything on to the run file and shows how far the run is.
+/// Passes everything on to the recorder and shows how far the run is.
 struct WithProgress {
-    file: RunFile,
+    file: Recorder,
     bar: ProgressBar,
 }
 
 impl WithProgress {
-    fn new(file: RunFile, frames: Option<usize>, quiet: bool) -> WithProgress {
+    fn new(file: Recorder, frames: Option<usize>, quiet: bool) -> WithProgress {
         let bar = match (quiet, frames) {
             (true, _) => ProgressBar::hidden(),
             (false, Some(frames)) => ProgressBar::new(frames as u64),

@@ -245,6 +245,8 @@ impl Source<'_> {
         positive("drift", "line_time_us", config.drift.line_time_us)?;
         positive("pipeline", "lag_frames", Some(config.pipeline.lag_frames as f64))?;
         positive("pipeline", "queue_frames", Some(config.pipeline.queue_frames as f64))?;
+        positive("store", "sync_ms", Some(config.store.sync_ms))?;
+        positive("store", "memory_mb", Some(config.store.memory_mb))?;
         positive("cell", "max_gap_s", config.cell.max_gap_s)?;
         for alarm in &config.alarms {
             let here = self.text.find(&format!("\"{}\"", alarm.name)).unwrap_or(0);

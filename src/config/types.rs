@@ -17,6 +17,7 @@ pub struct Config {
     pub pipeline: PipelineConfig,
     pub budget: BudgetConfig,
     pub cell: CellConfig,
+    pub store: StoreConfig,
     /// Read by [`Config::parse`] from the tables in `gauge`.
     #[serde(skip)]
     pub gauges: Vec<GaugeEntry>,
@@ -42,6 +43,7 @@ impl Default for Config {
             pipeline: PipelineConfig::default(),
             budget: BudgetConfig::default(),
             cell: CellConfig::default(),
+            store: StoreConfig::default(),
             gauges: Vec::new(),
             _gauge_tables: toml::Value::Array(Vec::new()),
             alarms: Vec::new(),
@@ -160,6 +162,25 @@ pub struct CellConfig {
     pub time_offset_s: f64,
     /// Between rows further apart than this, values at frames are NaN.
     pub max_gap_s: Option<f64>,
+}
+
+/// `[store]`: how results reach the disk.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// From a row to the fsync that covers it, at most, ms; an alarm is brought to the disk at
+    /// once.
+    pub sync_ms: f64,
+    /// Memory for rows that wait for a stalled or full disk, MB (10^6 bytes).
+    pub memory_mb: f64,
+    /// The journal stays beside the complete run file, as `RUN.h5.journal.kept`.
+    pub keep_journal: bool,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig { sync_ms: 100.0, memory_mb: 256.0, keep_journal: false }
+    }
 }
 
 /// One `[[alarm]]`.

@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-
 use crate::frame::Region;
 use crate::resample::{Affine, overlap};
 

@@ -11,9 +11,9 @@ use hdf5::{Dataset, Group, H5Type};
 
 use super::plan::Plan;
 use crate::frame::{PixelType, Region};
+use crate::resample::overlap;
 use crate::store::attributes::{set_number, set_text, set_texts};
 use crate::store::texts::{iso_time, now_unix_s, text};
-use crate::resample::overlap;
 
 /// A file that is being written.
 pub struct NexusStack {

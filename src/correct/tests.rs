@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::format::{self, FormatError, Recording, RecordingInfo};
 use crate::frame::PixelType;
+use crate::resample::Affine;
 
 /// Small frames of any type, whose bytes count up.
 struct Counting(RecordingInfo);

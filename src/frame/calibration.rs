@@ -4,14 +4,14 @@
 //! become nanometres, so that alarms, file and summary agree.
 
 /// Pixel size on the specimen, or nothing for an uncalibrated run (lengths stay in px).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct Calibration {
     /// Nanometres per pixel along x and y.
     pub pixel_size_nm: Option<(f64, f64)>,
 }
 
 /// Along which image axis a length is measured (pixels need not be square).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Axis {
     X,
     Y,
@@ -20,7 +20,7 @@ pub enum Axis {
 }
 
 /// What kind of quantity a field is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Dimension {
     Pure,
     Length(Axis),

@@ -17,6 +17,15 @@ pub enum Fate {
     Missing = 4,
 }
 
+impl Fate {
+    /// The fate of this number in the run file.
+    pub fn from_code(code: u8) -> Option<Fate> {
+        [Fate::Measured, Fate::Degraded, Fate::Dropped, Fate::Corrupt, Fate::Missing]
+            .into_iter()
+            .find(|fate| *fate as u8 == code)
+    }
+}
+
 /// Why a frame has its fate. The numbers are those of the run file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[repr(u16)]
@@ -49,11 +58,13 @@ pub enum Reason {
     GaugeShed = 12,
     /// A gauge's region left the field of view.
     RegionOutside = 13,
+    /// Its row was not, or no longer, in the journal that the run file was built from.
+    NotInJournal = 14,
 }
 
 impl Reason {
     /// All reasons with their names, as the run file's enumeration lists them.
-    pub const ALL: [(Reason, &'static str); 14] = [
+    pub const ALL: [(Reason, &'static str); 15] = [
         (Reason::None, "none"),
         (Reason::Truncated, "truncated"),
         (Reason::Undecodable, "undecodable"),
@@ -68,7 +79,13 @@ impl Reason {
         (Reason::StorageOverrun, "storage_overrun"),
         (Reason::GaugeShed, "gauge_shed"),
         (Reason::RegionOutside, "region_outside"),
+        (Reason::NotInJournal, "not_in_journal"),
     ];
+
+    /// The reason of this number in the run file.
+    pub fn from_code(code: u16) -> Option<Reason> {
+        Reason::ALL.iter().map(|(reason, _)| *reason).find(|reason| *reason as u16 == code)
+    }
 }
 
 /// How many frames met which fate.

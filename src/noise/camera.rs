@@ -2,7 +2,7 @@
 
 /// A linear camera: `counts = offset + gain · electrons`, electrons Poisson, plus Gaussian read
 /// noise and rounding to whole counts.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct CameraModel {
     /// Counts at zero electrons.
     pub offset_counts: f64,

@@ -15,4 +15,4 @@ mod sink;
 
 pub use run::{PipelineError, run};
 pub use setup::{NamedGauge, Setup, SetupError};
-pub use sink::{FrameRow, GaugePlan, RunPlan, Sink, SinkError, SourceDescription};
+pub use sink::{FrameRow, GaugePlan, Program, RunPlan, Sink, SinkError, SourceDescription};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::load::load;
-use super::sink::{GaugePlan, RunPlan, SourceDescription};
+use super::sink::{GaugePlan, Program, RunPlan, SourceDescription};
 use crate::cell::CellSeries;
 use crate::config::{Config, ConfigError};
 use crate::format::Recording;
@@ -124,6 +124,7 @@ impl Setup {
                 height: info.height,
                 pixel_type: info.pixel_type.to_string(),
             },
+            program: Program::this(),
             calibration: self.calibration,
             camera: self.camera,
             gauges: gauges.collect(),

@@ -25,7 +25,7 @@ pub struct GaugePlan {
 }
 
 /// Where the frames came from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 pub struct SourceDescription {
     /// The file's name or the device's, without its folder.
     pub name: String,
@@ -37,6 +37,27 @@ pub struct SourceDescription {
     pub pixel_type: String,
 }
 
+/// The program that measures, which need not be the one that writes the run file.
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+pub struct Program {
+    pub version: String,
+    pub commit: String,
+    /// The computer's name.
+    pub host: String,
+}
+
+impl Program {
+    /// This program on this computer.
+    pub fn this() -> Program {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Program {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("LIWATCH_COMMIT").unwrap_or("unknown").to_owned(),
+            host: host.trim().to_owned(),
+        }
+    }
+}
+
 /// Everything that is known before the first row: groups, datasets and attributes follow from it.
 #[derive(Clone, Debug)]
 pub struct RunPlan {
@@ -44,6 +65,7 @@ pub struct RunPlan {
     /// The whole TOML.
     pub configuration: String,
     pub source: SourceDescription,
+    pub program: Program,
     pub calibration: Calibration,
     pub camera: CameraModel,
     pub gauges: Vec<GaugePlan>,

@@ -4,8 +4,8 @@
 use multiversion::multiversion;
 
 use super::grain::Grain;
-use crate::resample::{Kernel, filter_column, filter_row};
 use super::level::{Expansion, LevelShape, Template, powers};
+use crate::resample::{Kernel, filter_column, filter_row};
 
 /// The filters of one phase.
 pub struct Bank {

@@ -18,9 +18,9 @@
 
 use super::expand::{Bank, Expander};
 use super::grain::Grain;
-use crate::resample::{Kernel, filter_column, filter_row};
 use super::spectrum::{Smoothing, best_smoothing};
 use crate::noise::CameraModel;
+use crate::resample::{Kernel, filter_column, filter_row};
 
 /// A mean image of the specimen in reference coordinates.
 pub struct Template<'a> {

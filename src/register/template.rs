@@ -4,10 +4,10 @@
 //! over the last frames that were folded in, so that it follows slow change.
 
 use super::grain::Grain;
-use crate::resample::{Kernel, REACH, Resampler, filter_column, filter_row};
 use super::motion::Motion;
 use super::track::Fold;
 use crate::frame::Image;
+use crate::resample::{Kernel, REACH, Resampler, filter_column, filter_row};
 
 /// The mean of the frames so far, in reference coordinates.
 pub struct Accumulator {

@@ -1,14 +1,24 @@
-//! The run file (HDF5, NeXus style), its summary, and the picture of a run.
+//! What a run leaves behind: the journal, the run file (HDF5, NeXus style) that is built from it,
+//! its summary, and the picture of a run.
 
+mod builder;
+pub mod journal;
 mod picture;
+mod recorder;
+mod recover;
+mod room;
 mod run_file;
 mod summary;
+mod tail;
 mod text;
 
+pub use builder::BuildError;
 pub use picture::{PictureError, draw};
-pub use run_file::RunFile;
+pub use recorder::{Recorder, StoreOptions, WhenSlow};
+pub use recover::{Outcome, RecoverError, Recovery, recover};
 pub(crate) use run_file::{attributes, texts};
 pub use summary::{GaugeSummary, RunSummary, Series, StageLatency};
+pub use tail::{Event, RunState, Tail};
 pub use text::summary_text;
 
 use std::path::PathBuf;
@@ -21,6 +31,13 @@ pub enum StoreError {
         path.display()
     )]
     Exists { path: PathBuf },
+    #[error(
+        "{}: an earlier run left this journal; complete its run file first: liwatch recover {}",
+        journal.display(), run.display()
+    )]
+    JournalLeft { run: PathBuf, journal: PathBuf },
+    #[error("{}: {what}: {source}", path.display())]
+    Io { path: PathBuf, what: String, source: std::io::Error },
     #[error("{}: {what}: {source}", path.display())]
     Hdf5 { path: PathBuf, what: String, source: hdf5::Error },
     #[error("{}: {what}", path.display())]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hdf5::types::{FixedUnicode, VarLenUnicode};
 
-use super::StoreError;
+use super::{StoreError, journal};
 use crate::frame::Ledger;
 use crate::resample::Affine;
 
@@ -53,6 +53,8 @@ pub struct StageLatency {
 pub struct RunSummary {
     pub path: PathBuf,
     pub title: String,
+    /// Start of the run, ISO 8601 UTC.
+    pub start_time: String,
     pub source: String,
     pub pixel_size_nm: (f64, f64),
     pub time_s: Vec<f64>,
@@ -79,9 +81,17 @@ impl RunSummary {
     /// # Errors
     /// [`StoreError`] when the file is no run of liwatch or cannot be read.
     pub fn read(path: &Path) -> Result<RunSummary, StoreError> {
-        let file = hdf5::File::open(path).map_err(|source| StoreError::Hdf5 {
+        let opened =
+            hdf5::File::open(path).or_else(|_| hdf5::File::open_as(path, hdf5::OpenMode::ReadSWMR));
+        let file = opened.map_err(|source| StoreError::Hdf5 {
             path: path.to_owned(),
-            what: "cannot be opened as HDF5".to_owned(),
+            what: if journal::path_of(path).exists() {
+                "cannot be opened as HDF5, but its journal is there: the run goes on (liwatch tail) \
+                 or was cut off (liwatch recover)"
+            } else {
+                "cannot be opened as HDF5"
+            }
+            .to_owned(),
             source,
         })?;
         if !file.link_exists("entry") || file.dataset("entry/frames/fate").is_err() {
@@ -135,6 +145,7 @@ fn read(file: &hdf5::File, path: &Path) -> hdf5::Result<RunSummary> {
     Ok(RunSummary {
         path: path.to_owned(),
         title: read_text(&entry, "title"),
+        start_time: read_text(&entry, "start_time"),
         source: read_text(&detector, "description"),
         pixel_size_nm: (number("x_pixel_size")?, number("y_pixel_size")?),
         time_s: frames.dataset("time")?.read_raw()?,

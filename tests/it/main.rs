@@ -2,19 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod a_full_disk_is_told_and_survived;
 mod a_gatan_in_situ_tree_is_one_recording;
+mod a_killed_run_loses_no_acknowledged_row;
+mod a_stalled_disk_delays_no_alarm;
 mod a_tiff_of_every_kind_gives_the_same_pixels;
+mod an_earlier_run_is_recovered_before_a_new_one;
 mod broken_gatan_and_tia_files_give_clear_errors;
 mod broken_recordings_give_clear_errors;
+mod damaged_journals_are_read_as_far_as_they_go;
 mod every_vendor_file_reads_as_an_independent_reader_saw_it;
 mod frames_in_hdf5_are_read_one_at_a_time;
 mod gatan_and_tia_files_read_as_an_independent_reader_saw_them;
 mod numbered_folders_are_recordings;
 mod one_thread_and_many_give_the_same_bits;
+mod readers_follow_a_run_and_never_slow_it;
 mod real_cell_logs_are_read_or_refused_with_a_reason;
 mod real_stacks_drift_as_their_authors_and_two_tools_say;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
+mod stored_runs;
 mod synthetic_files;
 mod the_corrected_stack_stands_still;
 mod the_example_configurations_are_right;
@@ -23,6 +30,7 @@ mod the_simulator_does_what_its_truth_says;
 mod tiff_writer;
 mod vendor_files;
 mod videos_are_read_through_ffmpeg;
+mod what_was_acknowledged_survives_a_loss_of_power;
 mod wrong_usage_is_told_with_the_place_and_the_nearest_name;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use liwatch::alarm::AlarmEngine;
 use liwatch::pipeline::{self, Setup};
 use liwatch::simulate::{Scene, SceneRecording};
 use liwatch::source::{FrameTimes, Replay, Speed};
-use liwatch::store::RunFile;
+use liwatch::store::{Recorder, StoreOptions};
 
 use crate::scenes::{cell, configuration, standard};
 
@@ -34,7 +34,8 @@ fn run_file(path: &Path, threads: usize, speed: Speed) {
     let alarms = AlarmEngine::new(&setup.config.alarms, &gauges, setup.calibration)
         .expect("the rules are right");
     let plan = setup.plan("scene", Some(cell.clone()), threads);
-    let mut file = RunFile::create(path, &plan, false).expect("the file can be created");
+    let mut file = Recorder::create(path, &plan, false, StoreOptions::default())
+        .expect("the file can be created");
     let mut source = Replay::new(&*recording, FrameTimes::of(&*recording, None), speed);
     let stop = AtomicBool::new(false);
     pipeline::run(&setup, &mut source, Some(&cell), alarms, &mut file, threads, &stop)

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use liwatch::correct::{self, Affine, Plan, Row, Shift};
+use liwatch::correct::{self, Plan, Row, Shift};
 use liwatch::format::{self, Access, FormatError, Recording, RecordingInfo};
 use liwatch::noise::CameraModel;
+use liwatch::resample::Affine;
 use liwatch::simulate::{Scene, SceneConfig, SceneRecording};
 
 use crate::the_run_file_is_what_the_layout_says::python;

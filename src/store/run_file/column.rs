@@ -6,7 +6,7 @@ use ndarray::{ArrayView1, ArrayView2, s};
 use super::attributes::set_text;
 
 /// About the size of a chunk in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
+pub const CHUNK_BYTES: usize = 64 * 1024;
 
 /// What a dataset says of itself.
 #[derive(Clone, Copy)]

@@ -311,11 +311,10 @@ fn create_instrument(entry: &hdf5::Group, plan: &RunPlan) -> hdf5::Result<()> {
 fn create_process(entry: &hdf5::Group, plan: &RunPlan) -> hdf5::Result<()> {
     let process = group(entry, "process", "NXprocess")?;
     text(&process, "program", "liwatch", "program that measured")?;
-    text(&process, "version", env!("CARGO_PKG_VERSION"), "version of the program")?;
-    let commit = option_env!("LIWATCH_COMMIT").unwrap_or("unknown");
-    text(&process, "commit", commit, "commit that the program was built from")?;
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    text(&process, "host", host.trim(), "computer that ran the program")?;
+    let program = &plan.program;
+    text(&process, "version", &program.version, "version of the program")?;
+    text(&process, "commit", &program.commit, "commit that the program was built from")?;
+    text(&process, "host", &program.host, "computer that ran the program")?;
     let threads = process.new_dataset::<u64>().create("threads")?;
     threads.write_scalar(&(plan.threads as u64))?;
     set_text(&threads, "units", "")?;
@@ -371,6 +370,17 @@ impl Datasets {
         alarms.decision_latency.push(event.decision_latency_s);
         alarms.action.push(fixed(&event.action));
         alarms.action_latency.push(event.action_latency_s);
+    }
+
+    /// Datasets that grow.
+    pub fn count(&self) -> usize {
+        let of_gauge = |gauge: &Gauge| 2 * (gauge.values.len() + gauge.arrays.len()) + 1;
+        let of_cell = if self.cell.is_some() { 4 } else { 0 };
+        let of_frames_drift_and_alarms = 5 + 7 + 8;
+        self.gauges.iter().map(of_gauge).sum::<usize>()
+            + of_cell
+            + of_frames_drift_and_alarms
+            + self.latency.len()
     }
 
     /// Writes all that waits.

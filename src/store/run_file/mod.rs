@@ -2,8 +2,8 @@
 //! are only appended (HDF5's single-writer-multiple-readers mode), so that it can be read while
 //! it grows.
 //!
-//! Rows are collected to blocks and written dataset by dataset; a reader sees a block at the
-//! latest half a second after its first row.
+//! Rows are collected to blocks and written dataset by dataset, the ledger last: a row that a reader
+//! sees there is complete everywhere.
 
 pub(crate) mod attributes;
 mod codes;
@@ -19,15 +19,12 @@ use hdf5::file::LibraryVersion;
 use attributes::{set_number, set_text};
 use layout::Datasets;
 
-use super::StoreError;
+pub use texts::{iso_time, now_unix_s};
+
+use super::{StoreError, room};
 use crate::alarm::AlarmEvent;
 use crate::frame::Ledger;
-use crate::pipeline::{FrameRow, RunPlan, Sink, SinkError};
-
-/// Rows of a block.
-const BLOCK_ROWS: usize = 64;
-/// A block waits no longer than this.
-const BLOCK_TIME: Duration = Duration::from_millis(500);
+use crate::pipeline::{FrameRow, RunPlan, SinkError};
 
 /// A run file that is being written.
 pub struct RunFile {
@@ -40,16 +37,13 @@ pub struct RunFile {
 }
 
 impl RunFile {
-    /// Creates the file with everything that `plan` tells. An existing file is replaced only when
-    /// `overwrite` is set.
+    /// Creates the file at `path`, over what may be there, with everything that `plan` tells; it
+    /// may be moved to `name` later.
     ///
     /// # Errors
-    /// [`StoreError`] when the file exists or cannot be created.
-    pub fn create(path: &Path, plan: &RunPlan, overwrite: bool) -> Result<RunFile, StoreError> {
-        if path.exists() && !overwrite {
-            return Err(StoreError::Exists { path: path.to_owned() });
-        }
-        let created = create(path, plan);
+    /// [`StoreError`] when the file cannot be created.
+    pub fn create(path: &Path, name: &Path, plan: &RunPlan) -> Result<RunFile, StoreError> {
+        let created = create(path, name, plan);
         let (file, datasets) = created.map_err(|source| StoreError::Hdf5 {
             path: path.to_owned(),
             what: "cannot be created (does its folder exist, and is there room?)".to_owned(),
@@ -64,74 +58,133 @@ impl RunFile {
         })
     }
 
-    fn flush(&mut self) -> Result<(), SinkError> {
+    /// Moves the file, which stays open.
+    ///
+    /// # Errors
+    /// Of the operating system.
+    pub fn rename(&mut self, to: &Path) -> std::io::Result<()> {
+        std::fs::rename(&self.path, to)?;
+        to.clone_into(&mut self.path);
+        Ok(())
+    }
+
+    /// Takes a row, to be written at the next flush.
+    pub fn push(&mut self, row: &FrameRow) {
+        self.datasets.push(row);
+        self.waiting += 1;
+    }
+
+    /// Takes an alarm event, to be written at the next flush.
+    pub fn push_alarm(&mut self, event: &AlarmEvent) {
+        self.datasets.push_alarm(event);
+        self.waiting += 1;
+    }
+
+    /// Makes sure that the file system has room for about `bytes` more of rows, beside what HDF5
+    /// needs for itself; false when it has not.
+    pub fn reserve(&self, bytes: u64) -> bool {
+        let end = self.file.as_ref().map_or(0, hdf5::File::size);
+        let chunks = (self.datasets.count() * (column::CHUNK_BYTES + (8 << 10))) as u64;
+        room::reserve(&self.path, end, chunks + 2 * bytes)
+    }
+
+    /// Rows and events that wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Time since the last flush.
+    pub fn since_flush(&self) -> Duration {
+        self.last_flush.elapsed()
+    }
+
+    /// Writes what waits; readers that follow see it from now on.
+    ///
+    /// # Errors
+    /// [`SinkError`] when it could not be written.
+    pub fn flush(&mut self) -> Result<(), SinkError> {
         self.last_flush = Instant::now();
         self.waiting = 0;
         self.datasets.flush().map_err(|source| self.error("rows could not be written", &source))
     }
 
+    /// Writes what waits and the totals, and closes the file. `recovery` tells how a run that was
+    /// cut off came to its end.
+    ///
+    /// # Errors
+    /// [`SinkError`] when the end could not be written.
+    pub fn finish(
+        &mut self,
+        ledger: &Ledger,
+        end_unix_time_s: f64,
+        recovery: Option<&str>,
+    ) -> Result<(), SinkError> {
+        self.flush()?;
+        // Attributes cannot be added while readers may follow; so the file is closed and opened
+        // once more, for its totals.
+        self.datasets = Datasets::default();
+        self.file = None;
+        finish(&self.path, ledger, end_unix_time_s, recovery)
+            .map_err(|source| self.error("the totals could not be written", &source))
+    }
+
     fn error(&self, what: &str, source: &hdf5::Error) -> SinkError {
         SinkError(format!(
-            "{}: {what}: {source}; what was written before is kept (is the disk full?)",
-            self.path.display()
+            "{}: {what} (is the disk full?): {}",
+            self.path.display(),
+            brief(&source.to_string())
         ))
     }
 }
 
-fn create(path: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File, Datasets)> {
+/// The words of the operating system in a message of HDF5, which tells addresses and sizes too.
+fn brief(message: &str) -> &str {
+    let (_, told) = message.split_once("error message = '").unwrap_or_default();
+    let system = told.split_once('\'').map(|(words, _)| words);
+    system.unwrap_or_else(|| message.lines().next().unwrap_or_default())
+}
+
+fn create(path: &Path, name: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File, Datasets)> {
     let file = hdf5::File::with_options()
         // Following a growing file needs the format of HDF5 1.10; a newer one would shut out
         // readers that are not quite new.
         .with_fapl(|access| access.libver_bounds(LibraryVersion::V110, LibraryVersion::V110))
         .with_fcpl(|creation| creation.obj_track_times(false))
         .create(path)?;
-    let datasets = layout::create(&file, path, plan)?;
+    let datasets = layout::create(&file, name, plan)?;
     file.flush()?;
     file.start_swmr()?;
     Ok((file, datasets))
 }
 
-impl Sink for RunFile {
-    fn row(&mut self, row: &FrameRow) -> Result<(), SinkError> {
-        self.datasets.push(row);
-        self.waiting += 1;
-        if self.waiting >= BLOCK_ROWS || self.last_flush.elapsed() >= BLOCK_TIME {
-            self.flush()?;
-        }
-        Ok(())
+fn finish(
+    path: &Path,
+    ledger: &Ledger,
+    end_unix_time_s: f64,
+    recovery: Option<&str>,
+) -> hdf5::Result<()> {
+    // A reader that opens the file in this moment locks it against writers, and must not keep
+    // the totals out.
+    let file =
+        hdf5::File::with_options().with_fapl(|access| access.file_locking(false)).open_rw(path)?;
+    let frames = file.group("entry/frames")?;
+    for (name, count) in [
+        ("received", ledger.received),
+        ("measured", ledger.measured),
+        ("degraded", ledger.degraded),
+        ("dropped", ledger.dropped),
+        ("corrupt", ledger.corrupt),
+        ("missing", ledger.missing),
+    ] {
+        set_number(&frames, name, count)?;
     }
-
-    fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
-        self.datasets.push_alarm(event);
-        // An alarm must be in the file before anything else can go wrong.
-        self.flush()
+    if let Some(recovery) = recovery {
+        let process = file.group("entry/process")?;
+        texts::text(&process, "recovery", recovery, "how the file was completed after a crash")?;
     }
-
-    fn close(&mut self, ledger: &Ledger) -> Result<(), SinkError> {
-        self.flush()?;
-        // Attributes cannot be added while readers may follow; so the file is closed and opened
-        // once more, for its totals.
-        self.datasets = Datasets::default();
-        self.file = None;
-        let finish = || -> hdf5::Result<()> {
-            let file = hdf5::File::open_rw(&self.path)?;
-            let frames = file.group("entry/frames")?;
-            for (name, count) in [
-                ("received", ledger.received),
-                ("measured", ledger.measured),
-                ("degraded", ledger.degraded),
-                ("dropped", ledger.dropped),
-                ("corrupt", ledger.corrupt),
-                ("missing", ledger.missing),
-            ] {
-                set_number(&frames, name, count)?;
-            }
-            let entry = file.group("entry")?;
-            let end = texts::iso_time(texts::now_unix_s());
-            let end_time = texts::text(&entry, "end_time", &end, "end of the run, UTC")?;
-            set_text(&end_time, "units", "ISO8601")?;
-            file.close()
-        };
-        finish().map_err(|source| self.error("the totals could not be written", &source))
-    }
+    let entry = file.group("entry")?;
+    let end = iso_time(end_unix_time_s);
+    let end_time = texts::text(&entry, "end_time", &end, "end of the run, UTC")?;
+    set_text(&end_time, "units", "ISO8601")?;
+    file.close()
 }

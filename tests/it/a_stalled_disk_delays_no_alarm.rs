@@ -1,0 +1,127 @@
+//! A disk whose fsync takes seconds: rows and alarms are handed in without waiting, and all of
+//! them are stored when it comes back.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use liwatch::pipeline::Sink;
+use liwatch::store::journal::{Disk, FileDisk};
+use liwatch::store::{Recorder, StoreOptions, WhenSlow};
+
+use crate::stored_runs::{alarm, contents, ledger, plan, row};
+
+/// Each fsync takes this long.
+struct Stalling(FileDisk, Duration);
+
+impl Disk for Stalling {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        std::thread::sleep(self.1);
+        self.0.sync()
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.0.cut(length)
+    }
+}
+
+const LINES: usize = 300;
+
+#[test]
+fn and_nothing_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let run = folder.path().join("run.h5");
+    let stall = Duration::from_millis(1500);
+    let mut recorder =
+        Recorder::create_on(&run, &plan(LINES), false, StoreOptions::default(), |disk| {
+            Box::new(Stalling(disk, stall))
+        })
+        .expect("the run can begin");
+    let mut took = Vec::new();
+    let started = Instant::now();
+    let mut rows = 0;
+    while started.elapsed() < 2 * stall {
+        let row = row(rows, LINES, 3);
+        let before = Instant::now();
+        recorder.row(&row).expect("the row is taken");
+        if rows % 100 == 50 {
+            recorder.alarm(&alarm(rows)).expect("the alarm is taken");
+        }
+        took.push(before.elapsed());
+        rows += 1;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    took.sort();
+    let (median, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
+    let worst = took[took.len() - 1];
+    println!("{rows} rows handed in: median {median:?}, 99 % {p99:?}, worst {worst:?}");
+    assert!(p99 < Duration::from_millis(1), "1 % of the rows waited more than {p99:?}");
+    assert!(worst < stall / 4, "a row waited {worst:?} for a disk that stalls for {stall:?}");
+    assert!(recorder.acknowledged_rows() < rows, "the disk did not stall");
+    recorder.close(&ledger(rows)).expect("the run can be closed");
+    let (_, shape, _) = contents(&run)
+        .into_iter()
+        .find(|(name, ..)| name == "/entry/drift/x")
+        .expect("there is a drift");
+    assert_eq!(shape, [rows as usize], "rows are missing");
+}
+
+#[test]
+fn when_memory_is_full_a_live_run_keeps_the_stamps_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let run = folder.path().join("run.h5");
+    let options = StoreOptions {
+        memory_bytes: 200_000,
+        when_slow: WhenSlow::LeaveOut,
+        ..StoreOptions::default()
+    };
+    let mut recorder = Recorder::create_on(&run, &plan(LINES), false, options, |disk| {
+        Box::new(Stalling(disk, Duration::from_millis(400)))
+    })
+    .expect("the run can begin");
+    let before = Instant::now();
+    for index in 0..200 {
+        recorder.row(&row(index, LINES, 3)).expect("the row is taken");
+    }
+    let took = before.elapsed();
+    assert!(took < Duration::from_millis(350), "200 rows waited {took:?}");
+    let told = recorder.close(&ledger(200)).expect_err("some were not stored").to_string();
+    assert!(told.contains("measurements of") && told.contains("not stored"), "{told}");
+    let file = hdf5::File::open(&run).expect("the run file opens");
+    let read = |name: &str| file.dataset(name).and_then(|set| set.read_raw::<u16>());
+    let fate = read("entry/frames/fate").expect("fates can be read");
+    let reason = read("entry/frames/reason").expect("reasons can be read");
+    assert_eq!(fate.len(), 200, "each frame has its row");
+    let left_out = reason.iter().filter(|reason| **reason == 11).count();
+    assert!(left_out > 50, "only {left_out} rows were left out");
+    let dropped: u64 = file
+        .group("entry/frames")
+        .and_then(|group| group.attr("dropped"))
+        .and_then(|attr| attr.read_scalar())
+        .expect("the totals are there");
+    assert_eq!(dropped as usize, left_out, "the ledger does not tell what was left out");
+    assert_eq!(fate.iter().filter(|fate| **fate == 2).count(), left_out);
+}
+
+#[test]
+fn when_memory_is_full_a_replay_waits_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let run = folder.path().join("run.h5");
+    let options = StoreOptions { memory_bytes: 200_000, ..StoreOptions::default() };
+    let mut recorder = Recorder::create_on(&run, &plan(LINES), false, options, |disk| {
+        Box::new(Stalling(disk, Duration::from_millis(100)))
+    })
+    .expect("the run can begin");
+    for index in 0..200 {
+        recorder.row(&row(index, LINES, 3)).expect("the row is taken");
+    }
+    recorder.close(&ledger(200)).expect("everything is stored");
+    let file = hdf5::File::open(&run).expect("the run file opens");
+    let reason = file.dataset("entry/frames/reason").and_then(|set| set.read_raw::<u16>());
+    let reason = reason.expect("reasons can be read");
+    assert_eq!(reason.len(), 200);
+    assert!(!reason.contains(&11), "a row was left out");
+}

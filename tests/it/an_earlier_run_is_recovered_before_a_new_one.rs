@@ -1,0 +1,119 @@
+//! `replay` onto a run that was cut off, `recover` and `tail` on the command line.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn liwatch(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_liwatch"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("liwatch starts")
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A replay at the recording's own pace.
+fn start(folder: &Path) -> std::process::Child {
+    Command::new(env!("CARGO_BIN_EXE_liwatch"))
+        .current_dir(folder)
+        .args(["replay", "m.npy", "--config", "m.toml", "--out", "r.h5", "--speed", "realtime"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("liwatch starts")
+}
+
+/// The rows that `liwatch tail` prints.
+fn rows(output: &Output) -> Vec<u64> {
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let parsed = lines.lines().map(serde_json::from_str::<serde_json::Value>);
+    parsed.filter_map(|line| line.expect("each line is JSON")["row"].as_u64()).collect()
+}
+
+#[test]
+fn and_is_never_overwritten_unseen() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let at = folder.path();
+    let simulated =
+        ["simulate", "--out", "m.npy", "--frames", "200", "--size", "256", "--frame-rate", "40"];
+    assert!(liwatch(at, &simulated).status.success());
+    for round in 0..2 {
+        let mut run = start(at);
+        let tail = Command::new(env!("CARGO_BIN_EXE_liwatch"));
+        let mut tail = tail;
+        let started = Instant::now();
+        while !at.join("r.h5.journal").exists() && started.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let tail = tail
+            .current_dir(at)
+            .args(["tail", "r.h5", "--from", "3"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("liwatch starts");
+        std::thread::sleep(Duration::from_millis(1500));
+        let busy = liwatch(at, &["recover", "r.h5"]);
+        assert_eq!(busy.status.code(), Some(1), "{}", told(&busy));
+        assert!(told(&busy).contains("still being written"), "{}", told(&busy));
+        let second = liwatch(at, &["replay", "m.npy", "--out", "r.h5", "--force"]);
+        assert_eq!(second.status.code(), Some(2), "two runs in one file: {}", told(&second));
+        run.kill().expect("the run is killed");
+        run.wait().expect("the run has ended");
+        let tail = tail.wait_with_output().expect("tail ends by itself");
+        assert_eq!(tail.status.code(), Some(1), "{}", told(&tail));
+        assert!(told(&tail).contains("liwatch recover r.h5"), "{}", told(&tail));
+        let seen = rows(&tail);
+        assert!(seen.len() > 10, "tail saw {} rows in 1.5 s", seen.len());
+        assert_eq!(seen, (3..3 + seen.len() as u64).collect::<Vec<_>>());
+
+        let force: &[&str] = if round == 0 { &[] } else { &["--force"] };
+        let next = [&["replay", "m.npy", "--config", "m.toml", "--out", "r.h5"], force].concat();
+        let next = liwatch(at, &next);
+        assert!(
+            told(&next).contains("an earlier run left its journal: r.h5 was rebuilt"),
+            "{}",
+            told(&next)
+        );
+        let kept = if round == 0 {
+            assert_eq!(next.status.code(), Some(2), "{}", told(&next));
+            at.join("r.h5")
+        } else {
+            assert!(next.status.success(), "{}", told(&next));
+            assert!(told(&next).contains("it is kept as r.recovered.h5"), "{}", told(&next));
+            assert_eq!(rows(&liwatch(at, &["tail", "r.h5"])).len(), 200, "the new run");
+            at.join("r.recovered.h5")
+        };
+        let kept = kept.to_string_lossy().into_owned();
+        let found = rows(&liwatch(at, &["tail", &kept, "--from", "3"]));
+        assert!(found.len() >= seen.len(), "{} of {} rows are kept", found.len(), seen.len());
+        std::fs::remove_file(&kept).expect("the run file is there");
+    }
+}
+
+#[test]
+fn what_cannot_be_recovered_or_followed_is_told() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let at = folder.path();
+    std::fs::write(at.join("text.h5"), "no HDF5").expect("a file can be written");
+    std::fs::write(at.join("bad.h5.journal"), "no journal").expect("a file can be written");
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["recover", "none.h5"], 1, "neither this file nor its journal none.h5.journal"),
+        (&["recover", "text.h5"], 1, "cannot be opened as HDF5"),
+        (&["recover", "bad.h5"], 1, "description of the run"),
+        (&["recover"], 2, "RUN"),
+        (&["tail", "http://microscope:8080/"], 2, "give the path of a run"),
+        (&["tail", "none.h5"], 1, "none.h5"),
+        (&["replay", "m.npy", "--out", "bad.h5"], 1, "give another name"),
+    ];
+    for (arguments, status, words) in cases {
+        let output = liwatch(at, arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", told(&output));
+        assert!(told(&output).contains(words), "{arguments:?} told: {}", told(&output));
+    }
+    assert!(at.join("bad.h5.journal").exists(), "a journal that cannot be read is kept");
+}
