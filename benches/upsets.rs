@@ -17,6 +17,9 @@ const FRAMES: usize = 240;
 /// When it happens.
 const AT: usize = 120;
 
+/// Frame, error (x, y), its one sigma.
+type Row = (usize, (f64, f64), (f64, f64));
+
 type Upset = (&'static str, fn(&mut SceneConfig));
 
 fn event(config: &mut SceneConfig, frames: usize, disturbance: Disturbance) {
@@ -112,8 +115,9 @@ fn line(upset: &str, scene: &Scene) {
     let settings = Settings { max_shift_px: SIZE as f64 / 2.0, ..Settings::default() };
     let mut sequence = Sequence::new(&frame, mask, scene.config.camera, settings);
     let (before, after) = (bound(scene, AT - 1), bound(scene, FRAMES - 1));
-    let mut rows = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     let (mut wrong, mut keyframe) = (0, 0);
+    let mut origin = (0.0, 0.0);
     for index in 1..FRAMES {
         scene.render(index, &mut frame);
         let seen = std::env::var_os("VERBOSE").map(|_| sequence.look(&frame));
@@ -127,7 +131,13 @@ fn line(upset: &str, scene: &Scene) {
             );
         }
         let truth = scene.truth(index).drift;
-        let error = (drift.x - truth.0, drift.y - truth.1);
+        let mut error = (drift.x - truth.0, drift.y - truth.1);
+        if index == 30 {
+            // The template has found its place by now; the noise of the very first frame lies
+            // between it and the truth.
+            origin = mean(&rows);
+        }
+        error = (error.0 - origin.0, error.1 - origin.1);
         keyframe = keyframe.max(drift.keyframe);
         if drift.locked {
             let sigma = drift.x_error.hypot(drift.y_error);
@@ -146,7 +156,7 @@ fn line(upset: &str, scene: &Scene) {
         let part: Vec<_> = rows.iter().filter(|row| (from..end).contains(&row.0)).collect();
         let n = part.len() as f64;
         let mean = part.iter().fold((0.0, 0.0), |m, r| (m.0 + r.1.0 / n, m.1 + r.1.1 / n));
-        let about = |r: &(usize, (f64, f64), (f64, f64))| (r.1.0 - mean.0, r.1.1 - mean.1);
+        let about = |r: &Row| (r.1.0 - mean.0, r.1.1 - mean.1);
         let sum = part.iter().map(|r| about(r).0.powi(2) + about(r).1.powi(2)).sum::<f64>();
         let pull = part.iter().map(|r| (about(r).0 / r.2.0).powi(2) + (about(r).1 / r.2.1).powi(2));
         ((sum / (2.0 * n)).sqrt(), (pull.sum::<f64>() / (2.0 * n)).sqrt())
@@ -161,6 +171,12 @@ fn line(upset: &str, scene: &Scene) {
         part(30, FRAMES).1,
         100.0 * sequence.masked_share()
     );
+}
+
+fn mean(rows: &[Row]) -> (f64, f64) {
+    let late = &rows[rows.len() / 2..];
+    let n = late.len() as f64;
+    late.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.1.0 / n, sum.1 + row.1.1 / n))
 }
 
 /// Cramér–Rao bound of the whole known field as it looks in one frame, by a camera without broken

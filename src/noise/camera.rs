@@ -26,6 +26,16 @@ impl CameraModel {
         }
     }
 
+    /// The same camera with `scale` times the variance.
+    pub fn scaled(&self, scale: f64) -> CameraModel {
+        CameraModel {
+            offset_counts: self.offset_counts,
+            gain_counts_per_electron: self.gain_counts_per_electron * scale,
+            read_noise_counts: self.read_noise_counts * scale.sqrt(),
+            quantum_counts: self.quantum_counts * scale.sqrt(),
+        }
+    }
+
     /// Variance (counts²) of a pixel whose expected value is `counts`. Rounding adds a twelfth of
     /// its step squared (a uniform distribution).
     pub fn variance(&self, counts: f64) -> f64 {

@@ -9,7 +9,7 @@
 use super::compare::compare;
 use super::level::Level;
 use super::motion::{Freedom, Motion};
-use super::observe::{Scratch, TILES_AGREE};
+use super::observe::{Prediction, Scratch, TILES_AGREE};
 use super::reference::{Period, Reference};
 use super::solve::{Ask, Fit, solve};
 use crate::frame::{Image, Samples};
@@ -29,7 +29,7 @@ const ENOUGH_IN_VIEW: f64 = 0.6;
 /// So many tiles at least tell a place by their brightness.
 const TILES_TELL: f64 = 12.0;
 /// The best place must be better than any other by this many sigma.
-const APART_SIGMA: f64 = 5.0;
+const APART_SIGMA: f64 = 6.0;
 /// How far the polynomials of the binned resolution are trusted, px of the level.
 const REACH_PX: f64 = 0.75;
 /// Less than this is no difference in likeness: the template is not more exact.
@@ -141,22 +141,21 @@ pub fn approach(
     best
 }
 
-/// Looks everywhere; `tracked` is what the prediction led to, `usual` the likeness of the last
-/// frames. Nothing when the frame shows nothing that can be trusted.
+/// Looks everywhere; `tracked` is what the prediction led to. Nothing when the frame shows nothing that can be trusted.
 pub fn acquire(
     reference: &Reference,
     tracked: Option<Fit>,
-    usual: f64,
+    prediction: &Prediction,
     scratch: &mut Scratch,
 ) -> Option<Fit> {
-    let level = &reference.coarse;
+    let (level, matrix) = (&reference.coarse, prediction.motion.matrix);
     let mut places: Vec<Fit> = tracked.into_iter().collect();
     for (x, y) in candidates(reference, scratch) {
-        let start = Motion::shift(x as f64, y as f64);
+        let start = Motion { x: x as f64, y: y as f64, matrix };
         places.extend(approach(level, start, Freedom::default(), scratch));
     }
     match choose(level, &mut places) {
-        Some(Some(best)) if best.likeness < ALTERED * usual => {
+        Some(Some(best)) if best.likeness < ALTERED * prediction.likeness => {
             // The place may be right and the frame turned or magnified.
             let posed = pose(level, &[best.motion], scratch).flatten();
             let better = |posed: &Fit| posed.likeness > POSED_GAIN * best.likeness;
@@ -177,8 +176,9 @@ fn pose(level: &Level, starts: &[Motion], scratch: &mut Scratch) -> Option<Optio
     let freedom = Freedom { similarity: true, scan: false };
     let mut posed = Vec::new();
     for (magnification, rotation) in POSES {
-        let matrix = Motion::of_similarity(magnification, rotation).matrix;
+        let turned = Motion::of_similarity(magnification, rotation).matrix;
         for start in starts {
+            let matrix = std::array::from_fn(|k| start.matrix[k] + turned[k]);
             posed.extend(approach(level, Motion { matrix, ..*start }, freedom, scratch));
         }
     }

@@ -95,6 +95,8 @@ pub struct DriftObservation {
     pub contrast: Option<(f64, f64)>,
     /// Likeness to the template at binned resolution: 1 when all structure is there.
     pub likeness: f64,
+    /// Variance of the noise over that of the camera model, as the squares' residuals show it.
+    pub noise_scale: f64,
     /// Misfit of the squares' brightness: 1 when only noise differs.
     pub misfit: f64,
     /// True when the numbers can be trusted.
@@ -123,6 +125,7 @@ impl DriftObservation {
         gain: 1.0,
         contrast: None,
         likeness: 1.0,
+        noise_scale: 1.0,
         misfit: 1.0,
         locked: true,
         searched: false,
@@ -140,6 +143,7 @@ impl DriftObservation {
         y_error: f64::NAN,
         gain: f64::NAN,
         likeness: 0.0,
+        noise_scale: f64::NAN,
         misfit: f64::NAN,
         locked: false,
         searched: true,
@@ -195,18 +199,19 @@ pub fn observe(
     let expected = prediction.motion.binned(factor);
     let tracked = approach(&reference.coarse, expected, prediction.freedom, scratch);
     // On a periodic specimen all places look alike but for what is broader than a tile.
-    let in_place = |fit: &Fit| {
-        reference.periods.is_empty() || fit.brightness.misfit < MISFIT * prediction.misfit.max(1.0)
-    };
+    let periodic = !reference.periods.is_empty();
+    let usual = prediction.misfit.max(1.0);
+    let in_place = |fit: &Fit| !periodic || fit.brightness.misfit < MISFIT * usual;
+    let beyond_chance = |fit: &Fit| 1.0 + 5.0 * (2.0 / fit.brightness.tiles.max(1) as f64).sqrt();
     let fine_enough = |fit: &Fit| {
         is_like(&reference.coarse, fit, false)
             && as_expected(fit, prediction.likeness)
-            && in_place(fit)
+            && (!periodic || fit.brightness.misfit < usual * beyond_chance(fit))
     };
     let searched = !tracked.is_some_and(|fit| fine_enough(&fit));
     let found = match tracked {
-        Some(fit) if !searched => stay(reference, fit, prediction.likeness, scratch),
-        _ => acquire(reference, tracked, prediction.likeness, scratch),
+        Some(fit) if !searched => stay(reference, fit, prediction, scratch),
+        _ => acquire(reference, tracked, prediction, scratch),
     };
     let Some(coarse) = found.filter(in_place) else {
         let likeness = tracked.map_or(0.0, |fit| fit.likeness.clamp(0.0, 1.0));
@@ -232,6 +237,7 @@ pub fn observe(
         gain: fine.gain,
         contrast,
         likeness: coarse.likeness,
+        noise_scale: reference.noise_scale * fine.excess,
         misfit: coarse.brightness.misfit,
         locked: agree(&coarse, &fine, factor)
             && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64,
@@ -247,11 +253,16 @@ pub fn observe(
 
 /// On a periodic specimen a jump by a period looks nearly as good as none. Where a place a period
 /// away is clearly better, the specimen is there; where none is, continuity decides.
-fn stay(reference: &Reference, fit: Fit, usual: f64, scratch: &mut Scratch) -> Option<Fit> {
+fn stay(
+    reference: &Reference,
+    fit: Fit,
+    prediction: &Prediction,
+    scratch: &mut Scratch,
+) -> Option<Fit> {
     if reference.periods.is_empty() || !is_beaten(reference, &fit, scratch) {
         return Some(fit);
     }
-    acquire(reference, Some(fit), usual, scratch)
+    acquire(reference, Some(fit), prediction, scratch)
 }
 
 fn residuals(space: &SolveSpace) -> Vec<CellResidual> {

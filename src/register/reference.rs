@@ -27,6 +27,8 @@ pub struct Reference {
     /// Where the template looks like itself; nowhere for most specimens.
     pub(super) periods: Vec<Period>,
     pub(super) factor: usize,
+    /// Variance of the noise over that of the camera model.
+    pub(super) noise_scale: f64,
 }
 
 /// A displacement at which a periodic template looks like itself, px of the binned level.
@@ -75,6 +77,8 @@ impl Reference {
         noise: &CameraModel,
     ) -> Reference {
         let (width, height) = (accumulator.width, accumulator.height);
+        let noise_scale = accumulator.noise_scale;
+        let noise = &noise.scaled(noise_scale);
         let factor = binning(width, height);
         let frames = f64::from(accumulator.frames());
         let usable: Vec<bool> = mask
@@ -119,7 +123,7 @@ impl Reference {
         );
         let periods = periods(&coarse, &small, search.periods());
         let keyframe = accumulator.keyframe();
-        Reference { version, keyframe, full, coarse, search, periods, factor }
+        Reference { version, keyframe, full, coarse, search, periods, factor, noise_scale }
     }
 
     /// True when the template has too little structure outside the masks for any drift.

@@ -45,6 +45,8 @@ pub struct Fit {
     pub significance: f64,
     /// Likeness of all tiles that are not masked, those that disagree too: for comparing places.
     pub likeness_of_all: f64,
+    /// By how much the tiles' residuals scatter more than the noise model says.
+    pub excess: f64,
     /// How well the tiles' brightness agrees with the template's: what is broader than a tile.
     pub brightness: Brightness,
 }
@@ -133,6 +135,7 @@ pub fn solve(
         likeness,
         significance,
         likeness_of_all: of_all,
+        excess,
         brightness: brightness(level, sums, gain, ask.masked),
     })
 }

@@ -17,6 +17,9 @@ const WINDOWS: usize = 96;
 /// Standard deviations to choose from, in pixels.
 const CANDIDATES: [f64; 8] = [0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0];
 
+/// The template's own noise may make up this part of the slope at most.
+const OWN_NOISE: f64 = 0.7;
+
 /// How to smooth a template's gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Smoothing {
@@ -43,8 +46,22 @@ pub fn best_smoothing(template: &Template<'_>, weight: &[f32]) -> Smoothing {
         }
         slope * slope / variance.max(f64::MIN_POSITIVE)
     };
-    let mut best = (f64::NEG_INFINITY, CANDIDATES[0]);
-    for sigma_px in CANDIDATES {
+    // What of the slope is the template's noise meeting itself is subtracted, as well as the noise
+    // is known; it must not be most of it.
+    let is_sound = |sigma_px: f64| {
+        let (mut slope, mut own) = (0.0, 0.0);
+        for (k, value) in power.iter().enumerate() {
+            let (row, column) = (frequency(k / WINDOW), frequency(k % WINDOW));
+            let k2 = row * row + column * column;
+            let h = (-0.5 * k2 * sigma_px * sigma_px).exp();
+            slope += k2 * h * (value - noise).max(0.0);
+            own += k2 * h * noise;
+        }
+        own < OWN_NOISE * slope
+    };
+    let broadest = CANDIDATES[CANDIDATES.len() - 1];
+    let mut best = (information(broadest), broadest);
+    for sigma_px in CANDIDATES.into_iter().filter(|sigma_px| is_sound(*sigma_px)) {
         let found = information(sigma_px);
         if found > best.0 {
             best = (found, sigma_px);

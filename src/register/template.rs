@@ -22,6 +22,8 @@ pub struct Accumulator {
     keyframe: u32,
     /// The noise of the mean.
     pub(super) grain: Grain,
+    /// Variance of the noise over that of the camera model, as the frames show it.
+    pub(super) noise_scale: f64,
 }
 
 /// How a frame lies on the template.
@@ -49,6 +51,7 @@ impl Accumulator {
             frames: 1,
             keyframe: 0,
             grain: Grain::white(1.0),
+            noise_scale: 1.0,
         }
     }
 
@@ -80,6 +83,7 @@ impl Accumulator {
         if order.restart {
             self.restart();
         }
+        self.noise_scale = order.noise_scale;
         self.fold(image, order.placement, order.memory, offset_counts);
     }
 
@@ -151,6 +155,9 @@ impl Accumulator {
         let map = placement.motion.affine(width, height);
         let mut resampler = Resampler::default();
         resampler.rows(image, &map, (0..width, 0..height), |y, columns, values| {
+            if columns.is_empty() {
+                return;
+            }
             let at = y * width + columns.start..y * width + columns.end;
             let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
             for ((mean, coverage), value) in means.zip(values) {

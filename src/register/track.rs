@@ -26,6 +26,8 @@ pub struct Fold {
     pub placement: Placement,
     /// Frames that the mean remembers, this one included.
     pub memory: u32,
+    /// Variance of the noise over that of the camera model.
+    pub noise_scale: f64,
     /// Whether this frame begins a new keyframe.
     pub restart: bool,
     /// The version to build once the frame is in, when the template has grown enough.
@@ -77,6 +79,9 @@ pub struct Tracker {
     contrast: f64,
     likeness: f64,
     misfit: f64,
+    noise_scale: f64,
+    /// Frames that told of it.
+    noise_seen: f64,
     evidence: Evidence,
     scan: Option<Scan>,
     folded: u32,
@@ -105,6 +110,11 @@ const MEMORY_MOST: u32 = 1024;
 const COST: f64 = 0.03;
 /// Likeness and contrast are smoothed over this many frames.
 const LOOK_FRAMES: f64 = 8.0;
+/// The scale of the noise is averaged over so many frames, and kept in this range.
+const NOISE_FRAMES: f64 = 64.0;
+/// Only templates whose own noise is a smaller part than this tell of it.
+const NOISE_SHARE: f64 = 0.1;
+const NOISE_SCALE: std::ops::Range<f64> = 0.2..20.0;
 /// Every so many frames the contrast is measured even when nothing seems to have changed.
 const CONTRAST_EVERY: u64 = 16;
 /// How much the contrast may change from one measurement to the next, one sigma.
@@ -126,6 +136,8 @@ impl Tracker {
             contrast: 1.0,
             likeness: 1.0,
             misfit: 1.0,
+            noise_scale: 1.0,
+            noise_seen: 4.0,
             evidence: Evidence::default(),
             scan: settings.line_share.map(Scan::new),
             folded: 1,
@@ -210,6 +222,14 @@ impl Tracker {
     fn look(&mut self, seen: &DriftObservation) {
         self.likeness += (seen.likeness.min(2.0) - self.likeness) / LOOK_FRAMES;
         self.misfit += (seen.misfit - self.misfit) / LOOK_FRAMES;
+        // A young template's noise meets itself in the residuals, and hides what they scatter.
+        let telling = seen.template_share < NOISE_SHARE && seen.agreeing > 0.6;
+        if telling && seen.noise_scale.is_finite() {
+            self.noise_seen += 1.0;
+            let known = self.noise_seen.min(NOISE_FRAMES);
+            let scale = seen.noise_scale.clamp(NOISE_SCALE.start, NOISE_SCALE.end);
+            self.noise_scale += (scale - self.noise_scale) / known;
+        }
         if let Some((contrast, sigma)) = seen.contrast {
             let off = (contrast - self.contrast).abs();
             if off > 4.0 * sigma && off > 0.05 {
@@ -261,7 +281,8 @@ impl Tracker {
             self.version
         });
         let placement = Placement { motion: seen.motion, gain: seen.gain };
-        Some(Fold { placement, memory: self.memory, restart, build })
+        let noise_scale = self.noise_scale;
+        Some(Fold { placement, memory: self.memory, noise_scale, restart, build })
     }
 
     /// The scene looks different, but its place is known: the template begins anew in the same
