@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 TOOLS := .tools
 
-.PHONY: demo test setup lint bench peers test-python clean
+.PHONY: demo test setup lint bench accuracy peers test-python clean
 
 demo: setup                 ## build, simulate a cell that shorts, measure it
 	$(CARGO) build --release
@@ -20,6 +20,10 @@ bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench stages
 	$(CARGO) bench --bench end_to_end
 	$(CARGO) bench --bench storage
+
+accuracy: setup            ## registration against the Cramér–Rao bound, and through upsets
+	$(CARGO) bench --bench registration
+	$(CARGO) bench --bench upsets
 
 peers: setup target/peers/ready   ## liwatch and the programs that benches/peers compares it with
 	$(CARGO) build --release

@@ -106,6 +106,57 @@ fn main() {
             line(upset, &Scene::new(config));
         }
     }
+    if name.is_empty() || "loop".starts_with(name[0]) {
+        doses.iter().for_each(|dose| close_the_loop(*dose));
+    }
+}
+
+/// 2000 frames whose contrast changes every 64 frames: how far the coordinates have crept.
+fn close_the_loop(dose: f64) {
+    const EVERY: usize = 64;
+    let frames = 2000;
+    let change = |k: usize| Event {
+        from: k * EVERY,
+        until: (k + 1) * EVERY,
+        disturbance: Disturbance::Contrast(1.7),
+    };
+    let scene = Scene::new(SceneConfig {
+        width: SIZE,
+        height: SIZE,
+        frames,
+        dose_counts_per_px: dose,
+        jumps: 0,
+        front: false,
+        crack: false,
+        drift_velocity_px: (0.0, 0.0),
+        events: (1..frames / EVERY).step_by(2).map(change).collect(),
+        ..SceneConfig::default()
+    });
+    let mut frame = Image::zeros_u16(0, 0);
+    scene.render(0, &mut frame);
+    let mask = StaticMask::new(SIZE, SIZE, &[]);
+    let settings = Settings { max_shift_px: SIZE as f64 / 2.0, ..Settings::default() };
+    let mut sequence = Sequence::new(&frame, mask, scene.config.camera, settings);
+    let (mut first, mut last, mut keyframes, mut locked) = (Vec::new(), Vec::new(), 0, 0);
+    for index in 1..frames {
+        scene.render(index, &mut frame);
+        let drift = sequence.push(&frame);
+        keyframes = keyframes.max(drift.keyframe);
+        locked += usize::from(drift.locked);
+        let truth = scene.truth(index).drift;
+        let row = (index, (drift.x - truth.0, drift.y - truth.1), (0.0, 0.0));
+        if (30..90).contains(&index) {
+            first.push(row);
+        } else if index >= frames - 30 {
+            last.push(row);
+        }
+    }
+    let (from, to) = (mean(&first), mean(&last));
+    println!(
+        "loop of {frames} frames at {dose} counts: {locked} locked, {keyframes} keyframes, closes to \
+         {:.4} px",
+        (to.0 - from.0).hypot(to.1 - from.1)
+    );
 }
 
 fn line(upset: &str, scene: &Scene) {

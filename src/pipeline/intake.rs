@@ -51,7 +51,7 @@ impl Intake<'_> {
         anchor: Arc<Reference>,
     ) -> Result<u64, PipelineError> {
         let mut known =
-            Known { feedback: first, received: 0, references: VecDeque::from([anchor]) };
+            Known { feedback: (0, VecDeque::from([first])), references: VecDeque::from([anchor]) };
         let mut announced = 0;
         let mut bytes = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
@@ -62,7 +62,7 @@ impl Intake<'_> {
                 continue;
             };
             // The tracker hangs up only when the run has failed; its error is the one to report.
-            let Some((feedback, reference)) = known.wait_for(&self, frame.stamp.index) else {
+            let Some(told) = known.wait_for(&self, frame.stamp.index) else {
                 break;
             };
             let blank = self.pool.reserve();
@@ -79,8 +79,14 @@ impl Intake<'_> {
                     }
                 }
             };
-            let job =
-                Job { stamp: frame.stamp, arrival: frame.arrival, pixels, feedback, reference };
+            let job = Job {
+                stamp: frame.stamp,
+                arrival: frame.arrival,
+                pixels,
+                drift: told.drift,
+                gauges: told.gauges,
+                reference: told.reference,
+            };
             if !self.enqueue(job)? {
                 break;
             }
@@ -132,32 +138,44 @@ impl Intake<'_> {
 
 /// The feedback and references that have arrived so far.
 struct Known {
-    feedback: Arc<Feedback>,
-    /// Rows whose feedback has been received.
-    received: u64,
+    /// After as many rows as the number says, and one more for each that follows: as far back as
+    /// the gauges are told.
+    feedback: (u64, VecDeque<Arc<Feedback>>),
     references: VecDeque<Arc<Reference>>,
 }
 
+/// What a frame is told.
+struct Told {
+    drift: Arc<Feedback>,
+    gauges: Arc<Feedback>,
+    reference: Arc<Reference>,
+}
+
 impl Known {
-    /// The feedback after row `index − lag` ([`lag_at`]) and the reference it asks for; nothing when the
-    /// tracker is gone.
-    fn wait_for(
-        &mut self,
-        intake: &Intake<'_>,
-        index: u64,
-    ) -> Option<(Arc<Feedback>, Arc<Reference>)> {
-        let wanted = (index + 1).saturating_sub(lag_at(index, intake.lag_frames));
-        while self.received < wanted {
-            self.feedback = intake.feedback.recv().ok()?;
-            self.received += 1;
+    /// What is known after row `index − lag`, and the reference it asks for: for the gauges the
+    /// whole lag, for the drift that of [`lag_at`]. Nothing when the tracker is gone.
+    fn wait_for(&mut self, intake: &Intake<'_>, index: u64) -> Option<Told> {
+        let rows = |lag: u64| (index + 1).saturating_sub(lag);
+        let for_gauges = rows(intake.lag_frames);
+        let for_drift = rows(lag_at(index, intake.lag_frames)).max(for_gauges);
+        let (oldest, known) = &mut self.feedback;
+        while *oldest + (known.len() as u64) <= for_drift {
+            known.push_back(intake.feedback.recv().ok()?);
         }
-        let version = self.feedback.drift.version;
+        while *oldest < for_gauges {
+            known.pop_front();
+            *oldest += 1;
+        }
+        let gauges = Arc::clone(known.front()?);
+        let drift = Arc::clone(known.get((for_drift - *oldest) as usize)?);
+        let version = drift.drift.version;
         while self.references.back()?.version < version {
             self.references.push_back(intake.references.recv().ok()?);
         }
         while self.references.front()?.version < version {
             self.references.pop_front();
         }
-        Some((Arc::clone(&self.feedback), Arc::clone(self.references.front()?)))
+        let reference = Arc::clone(self.references.front()?);
+        Some(Told { drift, gauges, reference })
     }
 }

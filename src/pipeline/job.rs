@@ -22,7 +22,9 @@ pub struct Job {
     pub stamp: Stamp,
     pub arrival: Instant,
     pub pixels: Pixels,
-    pub feedback: Arc<Feedback>,
+    /// What the registration is told, and what the gauges are.
+    pub drift: Arc<Feedback>,
+    pub gauges: Arc<Feedback>,
     pub reference: Arc<Reference>,
 }
 

@@ -47,14 +47,14 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
     let drift = if job.stamp.index == setup.anchor.index as u64 {
         DriftObservation::ANCHOR
     } else {
-        observe(&image, &job.reference, &job.feedback.drift.for_row(job.stamp.index), scratch)
+        observe(&image, &job.reference, &job.drift.drift.for_row(job.stamp.index), scratch)
     };
     clock.lap();
     let judged = Tracker::judge(&drift, setup.config.drift.max_shift_px);
     let gauges = setup
         .gauges
         .iter()
-        .zip(&job.feedback.hints)
+        .zip(&job.gauges.hints)
         .map(|(NamedGauge { gauge, .. }, hints)| {
             let observation = judged
                 .locked

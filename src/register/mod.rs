@@ -25,7 +25,7 @@ mod spectrum;
 mod template;
 mod track;
 
-pub use motion::Motion;
+pub use motion::{Freedom, Motion};
 pub use observe::{DriftObservation, Prediction, Scratch, observe};
 pub use reference::{Reference, StaticMask};
 pub use sequence::Sequence;

@@ -15,6 +15,9 @@ const FULL_PIXELS: usize = 4 << 20;
 /// Above this many pixels, weights for a single phase keep the memory in bounds.
 const PHASES_PIXELS: usize = 3 << 19;
 
+/// From so many frames on a template is worth weights for several sub-pixel phases.
+const LASTING_FRAMES: f64 = 32.0;
+
 /// One version of the template, ready for comparison.
 pub struct Reference {
     /// Counts up with each new version of the template.
@@ -95,7 +98,7 @@ impl Reference {
             frames,
             grain: &accumulator.grain,
         };
-        let full = Level::build(&template, noise, full_shape(width * height));
+        let full = Level::build(&template, noise, full_shape(width * height, frames));
 
         let (small_width, small_height) = (width / factor, height / factor);
         let mut small = vec![0.0; small_width * small_height];
@@ -132,8 +135,10 @@ impl Reference {
     }
 }
 
-fn full_shape(pixels: usize) -> LevelShape {
-    let (phases, order): (&'static [f64], usize) = match pixels <= PHASES_PIXELS {
+fn full_shape(pixels: usize, frames: f64) -> LevelShape {
+    // The anchor may have to serve for long; the versions after it are soon replaced.
+    let lasting = frames < 1.5 || frames >= LASTING_FRAMES;
+    let (phases, order): (&'static [f64], usize) = match lasting && pixels <= PHASES_PIXELS {
         true => (&[-0.25, 0.25], 3),
         false => (&[0.0], 4),
     };

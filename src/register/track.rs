@@ -77,6 +77,7 @@ pub struct Tracker {
     velocity: (f64, f64),
     /// Structure over the template's, smoothed.
     contrast: f64,
+    contrast_variance: f64,
     likeness: f64,
     misfit: f64,
     noise_scale: f64,
@@ -118,7 +119,7 @@ const NOISE_SCALE: std::ops::Range<f64> = 0.2..20.0;
 /// Every so many frames the contrast is measured even when nothing seems to have changed.
 const CONTRAST_EVERY: u64 = 16;
 /// How much the contrast may change from one measurement to the next, one sigma.
-const CONTRAST_DRIFT: f64 = 0.01;
+const CONTRAST_DRIFT: f64 = 0.002;
 /// Likeness or contrast outside this range for [`DIFFERENT_FRAMES`] begins a new keyframe.
 const ALIKE: std::ops::Range<f64> = 0.85..1.18;
 const DIFFERENT_FRAMES: u64 = 24;
@@ -134,6 +135,7 @@ impl Tracker {
             last: Some((anchor, Motion::default())),
             velocity: (0.0, 0.0),
             contrast: 1.0,
+            contrast_variance: 0.0,
             likeness: 1.0,
             misfit: 1.0,
             noise_scale: 1.0,
@@ -169,6 +171,7 @@ impl Tracker {
                 self.likeness = seen.likeness;
                 self.misfit = seen.misfit;
                 self.contrast = seen.contrast.map_or(1.0, |(contrast, _)| contrast);
+                self.contrast_variance = seen.contrast.map_or(0.0, |(_, sigma)| sigma * sigma);
                 self.different = 0;
             }
             self.look(seen);
@@ -234,13 +237,22 @@ impl Tracker {
             let off = (contrast - self.contrast).abs();
             if off > 4.0 * sigma && off > 0.05 {
                 self.contrast = contrast.clamp(0.2, 5.0);
+                self.contrast_variance = sigma * sigma;
             } else {
-                let share = CONTRAST_DRIFT.powi(2) / (CONTRAST_DRIFT.powi(2) + sigma * sigma);
+                let before = self.contrast_variance + CONTRAST_DRIFT * CONTRAST_DRIFT;
+                let share = before / (before + sigma * sigma);
                 self.contrast += share * (contrast - self.contrast);
+                self.contrast_variance = (1.0 - share) * before;
             }
         }
         let alike = ALIKE.contains(&seen.likeness) && ALIKE.contains(&self.contrast);
         self.different = if alike { 0 } else { self.different + 1 };
+    }
+
+    /// 1 unless the contrast is known to be another: its error would scale each displacement.
+    fn known_contrast(&self) -> f64 {
+        let sigma = self.contrast_variance.sqrt();
+        if (self.contrast - 1.0).abs() > 3.0 * sigma { self.contrast } else { 1.0 }
     }
 
     fn prediction(&self, index: u64) -> Prediction {
@@ -249,7 +261,7 @@ impl Tracker {
             motion,
             velocity: self.velocity,
             freedom: self.settings.freedom(),
-            contrast: self.contrast,
+            contrast: self.known_contrast(),
             likeness: self.likeness,
             misfit: self.misfit,
             masked: self.evidence.masked(),
@@ -304,9 +316,10 @@ impl Tracker {
     fn is_build_due(&self) -> bool {
         let n = self.folded;
         let grown =
-            n.is_power_of_two() || (n >= 12 && n.is_multiple_of(3) && (n / 3).is_power_of_two());
+            n.is_power_of_two() || (n > 32 && n.is_multiple_of(3) && (n / 3).is_power_of_two());
         let takes_over = self.keyframe == 0 || n >= TAKE_OVER;
-        takes_over && (grown || n.is_multiple_of(MEMORY_LEAST))
+        let full = n >= self.memory && n.is_multiple_of(MEMORY_LEAST);
+        takes_over && (grown || full)
     }
 }
 
