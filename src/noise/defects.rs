@@ -8,8 +8,10 @@
 use super::CameraModel;
 use crate::frame::{Image, Samples};
 
-/// A broken pixel sticks out of its neighbours' median by this many sigma.
-const STICKS_OUT: f64 = 8.0;
+/// A broken pixel sticks out of its neighbours' median by this many sigma: upward, where electrons
+/// come in bunches now and then, and downward, where they cannot.
+const HOT: f64 = 8.0;
+const DEAD: f64 = 5.0;
 /// Neighbours of a real feature stick out too; more than this many sigma, and it is one.
 const FEATURE: f64 = 3.5;
 /// When more than this share of the pixels sticks out, the noise model is wrong and none is broken.
@@ -100,7 +102,8 @@ impl Defects {
 fn is_alone(value: f64, around: &[f64; 8], noise: &CameraModel) -> bool {
     let median = 0.5 * (around[3] + around[4]);
     let sigma = noise.variance(median).sqrt();
-    if (value - median).abs() < STICKS_OUT * sigma {
+    let least = if value > median { HOT } else { DEAD };
+    if (value - median).abs() < least * sigma {
         return false;
     }
     let nearest = if value > median { around[6] } else { around[1] };

@@ -124,7 +124,7 @@ const CONTRAST_DRIFT: f64 = 0.002;
 const ALIKE: std::ops::Range<f64> = 0.85..1.18;
 const DIFFERENT_FRAMES: u64 = 24;
 /// A new keyframe's template takes over once it has this many frames.
-const TAKE_OVER: u32 = 16;
+const TAKE_OVER: u32 = 32;
 
 impl Tracker {
     /// A tracker whose template is the anchor frame alone; `anchor` is its row in the ledger.
@@ -246,7 +246,9 @@ impl Tracker {
             }
         }
         let alike = ALIKE.contains(&seen.likeness) && ALIKE.contains(&self.contrast);
-        self.different = if alike { 0 } else { self.different + 1 };
+        // While a new keyframe grows, frames are still told against the old one.
+        let settled = seen.keyframe == self.keyframe;
+        self.different = if alike || !settled { 0 } else { self.different + 1 };
     }
 
     /// 1 unless the contrast is known to be another: its error would scale each displacement.
