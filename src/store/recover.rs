@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::RunSummary;
 use super::builder::{BuildError, Builder, Found};
+use super::frames_file::{complete, frames_path_of};
 use super::journal::{self, Damage, End, sync_folder};
 use crate::frame::Ledger;
 
@@ -89,6 +90,12 @@ pub fn recover(run: &Path) -> Result<Recovery, RecoverError> {
     };
     if is_written(&held) {
         return Err(RecoverError::Running { run: run.to_owned() });
+    }
+    let frames = frames_path_of(run);
+    if frames.exists()
+        && let Err(error) = complete(&frames)
+    {
+        tracing::warn!("{}: raw frames cannot be recovered: {error}", frames.display());
     }
     let mut recovery = rebuild(run, &held)?;
     if recovery.damage.iter().any(|damage| damage.records.is_some()) {
