@@ -20,6 +20,7 @@ bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench stages
 	$(CARGO) bench --bench end_to_end
 	$(CARGO) bench --bench storage
+	$(CARGO) bench --bench recording
 
 peers: setup target/peers/ready   ## liwatch and the programs that benches/peers compares it with
 	$(CARGO) build --release

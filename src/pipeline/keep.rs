@@ -218,9 +218,7 @@ impl Keeper {
             self.until_s = self.until_s.max(now + self.config.after_s);
         }
         let wanted = all || now <= self.until_s;
-        if !kept.alarm {
-            self.forget(now - self.config.before_s);
-        }
+        self.forget(now - self.config.before_s);
         if raw.is_some() && self.held >= self.capacity && !self.make_room() {
             raw = None;
         }
@@ -366,7 +364,7 @@ mod tests {
         }
         keeper.finish();
         let rows: Vec<u64> = came(&out).into_iter().map(|(row, _)| row).collect();
-        assert_eq!(rows, (6..=13).chain(26..=32).collect::<Vec<_>>());
+        assert_eq!(rows, (7..=13).chain(27..=32).collect::<Vec<_>>());
     }
 
     #[test]

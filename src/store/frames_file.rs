@@ -399,16 +399,9 @@ fn create_frames<T: hdf5::H5Type>(data: &Group, info: &RecordingInfo) -> hdf5::R
 /// Cuts the frames to their rows and writes the totals; also of a file whose writer was killed.
 /// Returns how many frames have pixels.
 pub fn complete(path: &Path) -> hdf5::Result<u64> {
-    let access = hdf5::plist::FileAccess::build().file_locking(false).finish()?;
-    let mut clear = true;
-    // Sound: the name ends with a zero byte and the property is a bool of the library's own; it is
-    // what the tool h5clear sets, and nothing but a killed writer's mark is cleared.
-    hdf5::h5call!(hdf5_sys::h5p::H5Pset(
-        access.id(),
-        c"clear_status_flags".as_ptr(),
-        (&raw mut clear).cast()
-    ))?;
-    let file = hdf5::File::with_options().set_access_plist(&access)?.open_rw(path)?;
+    clear_mark(path)?;
+    let file =
+        hdf5::File::with_options().with_fapl(|access| access.file_locking(false)).open_rw(path)?;
     let ledger = file.group("entry/frames")?;
     let recorded = ledger.dataset("recorded")?;
     let flags = recorded.read_raw::<u8>()?;
@@ -428,6 +421,35 @@ pub fn complete(path: &Path) -> hdf5::Result<u64> {
     drop((recorded, frames, ledger));
     file.close()?;
     Ok(count)
+}
+
+/// Clears the mark that a killed writer leaves, and sets the end of the file, which its head tells
+/// only after an orderly close; as the tool h5clear does.
+fn clear_mark(path: &Path) -> hdf5::Result<()> {
+    let Some(Ok(name)) = path.to_str().map(std::ffi::CString::new) else {
+        return Err("the path is no UTF-8".into());
+    };
+    let access = hdf5::plist::FileAccess::build().file_locking(false).finish()?;
+    let mut yes = true;
+    for property in [c"clear_status_flags", c"skip_eof_check"] {
+        // Sound: the name ends with a zero byte, the list is open, and the property is a bool.
+        hdf5::h5call!(hdf5_sys::h5p::H5Pset(
+            access.id(),
+            property.as_ptr(),
+            (&raw mut yes).cast()
+        ))?;
+    }
+    let write = hdf5_sys::h5f::H5F_ACC_RDWR;
+    // Sound: the name ends with a zero byte and the list is open; what is opened here is closed.
+    let file = hdf5::h5call!(hdf5_sys::h5f::H5Fopen(name.as_ptr(), write, access.id()))?;
+    let ended = hdf5::h5call!(H5Fincrement_filesize(file, 0));
+    hdf5::h5call!(hdf5_sys::h5f::H5Fclose(file))?;
+    ended.map(|_| ())
+}
+
+unsafe extern "C" {
+    /// Sets the end of the file to what is there, plus `increment`; not declared by the crate.
+    fn H5Fincrement_filesize(file: hdf5_sys::h5i::hid_t, increment: u64) -> i32;
 }
 
 /// Moves the raw frames of a run that was renamed, and its link to them, if it has any.
