@@ -58,10 +58,12 @@ def main():
                 print(f"hdf5plugin {name}, {dose} counts/px: ratio {ratio:.2f}, {best:.0f} MB/s")
         frame = np.fromfile(f"{folder}/20.raw", np.uint16).reshape(SIZE, SIZE)
         path = pathlib.Path(folder) / "peer.h5"
-        handed_in, closed, _ = write(path, frame, FRAMES, CODECS["bitshuffle-LZ4"])
         raw = FRAMES * frame.nbytes / 1e6
-        print(f"hdf5plugin bitshuffle-LZ4, {FRAMES} frames to a file: {raw / handed_in:.0f} MB/s, "
-              f"{raw / closed:.0f} MB/s with fsync")
+        for _ in range(3):
+            handed_in, closed, _ = write(path, frame, FRAMES, CODECS["bitshuffle-LZ4"])
+            path.unlink()
+            print(f"hdf5plugin bitshuffle-LZ4, {FRAMES} frames to a file: {raw / handed_in:.0f} MB/s, "
+                  f"{raw / closed:.0f} MB/s with fsync")
 
 
 main()

@@ -94,6 +94,14 @@ pub fn ended(told: &Told) -> anyhow::Result<FramesSummary> {
     Ok(*summary)
 }
 
+/// The same for a program.
+pub fn json(ended: &anyhow::Result<FramesSummary>) -> serde_json::Value {
+    match ended {
+        Ok(summary) => serde_json::json!(summary),
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    }
+}
+
 /// One line for a person.
 pub fn show(summary: &FramesSummary, run: &Path) {
     println!(

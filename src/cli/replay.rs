@@ -116,7 +116,7 @@ pub fn run(args: &Args) -> Outcome {
     let picture = args.out.with_extension("png");
     draw(&summary, &picture).context("no picture")?;
     if !args.json {
-        super::report::show(&summary, &picture, None, false);
+        super::report::show(&summary, &picture, Vec::new(), false);
         let rate = ledger.received as f64 / elapsed.as_secs_f64().max(1e-9);
         println!("speed     {rate:.0} frames/s in {:.2} s", elapsed.as_secs_f64());
     }
@@ -139,7 +139,9 @@ pub fn run(args: &Args) -> Outcome {
         }
     };
     if args.json {
-        super::report::show(&summary, &picture, told, true);
+        let raw = raw.as_ref().map(|raw| ("raw_frames", raw_frames::json(raw)));
+        let more = told.map(|told| ("corrected", told)).into_iter().chain(raw);
+        super::report::show(&summary, &picture, more.collect(), true);
     }
     if let Some(Err(error)) = raw {
         return Err(Failure::Run(error));

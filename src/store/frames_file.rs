@@ -25,7 +25,9 @@ use crate::pipeline::{KeepFrames, Kept, RunPlan, SinkError};
 /// Readers see a frame, and a crash spares it, at the latest this long after it was written.
 const SHOW: Duration = Duration::from_millis(100);
 /// Room on the disk that is asked for at once.
-const ROOM_AHEAD: u64 = 64 << 20;
+const ROOM_AHEAD: u64 = 16 << 20;
+/// Raw frames leave this much of the disk to rows and alarms, bytes.
+const LEFT_FOR_ROWS: u64 = 256 << 20;
 /// Room for rows and for HDF5's own, bytes.
 const ROOM_TO_SPARE: u64 = 4 << 20;
 
@@ -123,13 +125,17 @@ impl FramesFile {
         if end + bytes + ROOM_TO_SPARE <= self.reserved {
             return true;
         }
-        let ask = [bytes + ROOM_TO_SPARE + ROOM_AHEAD, bytes + ROOM_TO_SPARE];
-        let found = ask.into_iter().find(|bytes| room::reserve(&self.path, end, *bytes));
-        self.reserved = end + found.unwrap_or(0);
+        let pixels = bytes > 0;
+        let ask = if pixels { bytes + ROOM_TO_SPARE + ROOM_AHEAD } else { ROOM_TO_SPARE };
+        let allowed = !pixels || room::is_free(&self.path, ask + LEFT_FOR_ROWS);
+        let found = (allowed && room::reserve(&self.path, end, ask)).then_some(ask);
+        self.reserved = self.reserved.max(end + found.unwrap_or(0));
         if found.is_none() && !self.no_room {
             tracing::warn!(
-                "{}: the disk is full; raw frames are not recorded until there is room",
-                self.path.display()
+                "{}: less than {} MB are free on the disk, which rows and alarms may need; raw \
+                 frames are not recorded until there is more",
+                self.path.display(),
+                LEFT_FOR_ROWS >> 20
             );
         }
         self.no_room = found.is_none();
@@ -396,9 +402,25 @@ fn create_frames<T: hdf5::H5Type>(data: &Group, info: &RecordingInfo) -> hdf5::R
     Ok(frames)
 }
 
+/// Completes the raw frames of a run whose writer was killed, if there are any.
+pub fn recover_frames(run: &Path) {
+    let path = frames_path_of(run);
+    // A file that was closed opens as any other.
+    if !path.exists() || hdf5::File::open(&path).is_ok() {
+        return;
+    }
+    match complete(&path).map(|_| room::give_back(&path)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("{}: {error}", path.display()),
+        Err(error) => {
+            tracing::warn!("{}: raw frames cannot be recovered: {error}", path.display());
+        }
+    }
+}
+
 /// Cuts the frames to their rows and writes the totals; also of a file whose writer was killed.
 /// Returns how many frames have pixels.
-pub fn complete(path: &Path) -> hdf5::Result<u64> {
+fn complete(path: &Path) -> hdf5::Result<u64> {
     clear_mark(path)?;
     let file =
         hdf5::File::with_options().with_fapl(|access| access.file_locking(false)).open_rw(path)?;

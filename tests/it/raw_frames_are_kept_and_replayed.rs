@@ -15,6 +15,7 @@ use liwatch::pipeline::{self, FrameRow, Keep, KeepFrames, Kept, Setup, Sink, Sin
 use liwatch::simulate::{Scene, SceneRecording};
 use liwatch::source::{FrameTimes, Replay, Speed};
 
+use crate::a_full_disk_is_told_and_survived::SmallDisk;
 use crate::scenes::standard;
 use crate::stored_runs::{contents, python};
 
@@ -315,4 +316,39 @@ fn a_kill_leaves_all_that_was_written() {
         most = most.max(before);
     }
     assert!(most > 20, "at most {most} frames were there after a kill");
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_has_room_for_rows_and_not_for_raw_frames() {
+    // 272 MB must be free, and a stretch of 20 MB is reserved at once.
+    let Some(disk) = SmallDisk::mount(300) else { return };
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let at = folder.path();
+    succeed(
+        at,
+        &["simulate", "--out", "m.npy", "--frames", "150", "--size", "512", "--dose", "200"],
+    );
+    std::fs::write(at.join("all.toml"), "[record]\nmode = \"all\"\n").expect("room");
+    let run = disk.path().join("m.h5").display().to_string();
+    let output = liwatch(at, &["replay", "m.npy", "--config", "all.toml", "--out", &run, "--json"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("storage overrun"), "{told}");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!(summary["frames"]["measured"], 150, "{summary:#}");
+    let raw = &summary["raw_frames"];
+    assert_eq!(raw["rows"], 150, "{raw}");
+    let (recorded, lost) = (raw["recorded"].as_u64(), raw["not_recorded"].as_u64());
+    assert_eq!(recorded.zip(lost).map(|(a, b)| a + b), Some(150), "{raw}");
+    assert!(recorded > Some(10) && lost > Some(10), "{raw}");
+    let frames = format::open(&disk.path().join("m.frames.h5")).expect("the raw frames open");
+    let gone: Vec<_> = (0..150).filter_map(|k| frames.lost(k)).collect();
+    assert_eq!(gone.len() as u64, lost.unwrap_or(0));
+    assert!(gone.iter().all(|lost| *lost == (Fate::Dropped, Reason::StorageOverrun)));
+    let (_, pixels) = npy(&at.join("m.npy"));
+    let mut scratch = Vec::new();
+    for k in (0..150).filter(|k| frames.lost(*k).is_none()) {
+        let read = frames.read(k, &mut scratch).expect("a frame");
+        assert!(read == &pixels[k * 2 * 512 * 512..(k + 1) * 2 * 512 * 512], "frame {k}");
+    }
 }
