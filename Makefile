@@ -20,6 +20,7 @@ bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench stages
 	$(CARGO) bench --bench end_to_end
 	$(CARGO) bench --bench storage
+	$(CARGO) bench --bench recording
 
 accuracy: setup            ## registration against the Cramér–Rao bound, and through upsets
 	$(CARGO) bench --bench registration

@@ -4,6 +4,7 @@ mod check;
 mod corrected;
 mod demo;
 mod inspect;
+mod raw_frames;
 mod recover;
 mod replay;
 mod report;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 
 use super::{Failure, Outcome, print_json};
-use crate::store::{Outcome as Ended, RecoverError, Recovery, journal, recover};
+use crate::store::{Outcome as Ended, RecoverError, Recovery, journal, move_frames, recover};
 
 /// Complete or rebuild a run file from the journal beside it, after a crash or a full disk
 #[derive(clap::Args)]
@@ -80,6 +80,7 @@ pub fn earlier_run(out: &Path, force: bool) -> Outcome {
         let kept = free_name(out);
         std::fs::rename(out, &kept)
             .with_context(|| format!("{}: cannot be renamed", out.display()))?;
+        move_frames(out, &kept).context("the raw frames of the earlier run")?;
         eprintln!("it is kept as {}", kept.display());
     }
     Ok(())

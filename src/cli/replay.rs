@@ -8,13 +8,14 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::corrected::{self, Corrected};
+use super::raw_frames::{self, RawFrames};
 use super::{Failure, Outcome};
 use crate::alarm::{AlarmEngine, AlarmEvent};
 use crate::cell::CellSeries;
 use crate::config::Config;
 use crate::format;
 use crate::frame::Ledger;
-use crate::pipeline::{self, FrameRow, Setup, SetupError, Sink, SinkError};
+use crate::pipeline::{self, FrameRow, Keep, Setup, SetupError, Sink, SinkError};
 use crate::source::{FrameTimes, Replay, Source, Speed};
 use crate::store::{Recorder, RunSummary, StoreError, StoreOptions, draw};
 
@@ -87,7 +88,11 @@ pub fn run(args: &Args) -> Outcome {
         .threads
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let title = args.recording.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let plan = setup.plan(&title, cell.clone(), threads);
+    let mut plan = setup.plan(&title, cell.clone(), threads);
+    let raw = RawFrames::reserve(args, &setup)?;
+    plan.frames_file = raw.as_ref().map(RawFrames::name);
+    let raw = raw.map(|raw| raw.create(args, &setup, &plan, &times)).transpose()?;
+    let (keep, told_raw) = raw.unzip();
     let options = StoreOptions::from(&setup.config.store);
     let file =
         Recorder::create(&args.out, &plan, args.force, options).map_err(|error| match error {
@@ -97,6 +102,7 @@ pub fn run(args: &Args) -> Outcome {
 
     let mut source = Replay::new(&*recording, times, args.speed);
     let mut sink = WithProgress::new(file, source.len_hint(), args.json);
+    sink.keep = keep;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&stop));
     let started = std::time::Instant::now();
@@ -105,15 +111,19 @@ pub fn run(args: &Args) -> Outcome {
     let elapsed = started.elapsed();
     sink.bar.finish_and_clear();
     let ledger = ledger.context("the run failed")?;
+    let raw = told_raw.map(|told| raw_frames::ended(&told));
     let summary = RunSummary::read(&args.out).context("the run cannot be read back")?;
     let picture = args.out.with_extension("png");
     draw(&summary, &picture).context("no picture")?;
     if !args.json {
-        super::report::show(&summary, &picture, None, false);
+        super::report::show(&summary, &picture, Vec::new(), false);
         let rate = ledger.received as f64 / elapsed.as_secs_f64().max(1e-9);
         println!("speed     {rate:.0} frames/s in {:.2} s", elapsed.as_secs_f64());
     }
     over_budget(&setup, &summary);
+    if let (Some(Ok(raw)), false) = (&raw, args.json) {
+        raw_frames::show(raw, &args.out);
+    }
     // The measured run is over and stored: what happens to the stack does not touch it.
     let corrected = stack.map(|stack| {
         let (setup, summary, stop) = (&setup, &summary, &stop);
@@ -129,7 +139,12 @@ pub fn run(args: &Args) -> Outcome {
         }
     };
     if args.json {
-        super::report::show(&summary, &picture, told, true);
+        let raw = raw.as_ref().map(|raw| ("raw_frames", raw_frames::json(raw)));
+        let more = told.map(|told| ("corrected", told)).into_iter().chain(raw);
+        super::report::show(&summary, &picture, more.collect(), true);
+    }
+    if let Some(Err(error)) = raw {
+        return Err(Failure::Run(error));
     }
     outcome
 }
@@ -198,6 +213,7 @@ fn stop_on_signal(stop: Arc<AtomicBool>) {
 /// Passes everything on to the recorder and shows how far the run is.
 struct WithProgress {
     file: Recorder,
+    keep: Option<Keep>,
     bar: ProgressBar,
 }
 
@@ -212,11 +228,15 @@ impl WithProgress {
         if let Ok(style) = ProgressStyle::with_template(form) {
             bar.set_style(style);
         }
-        WithProgress { file, bar }
+        WithProgress { file, keep: None, bar }
     }
 }
 
 impl Sink for WithProgress {
+    fn keep(&mut self) -> Option<Keep> {
+        self.keep.take()
+    }
+
     fn row(&mut self, row: &FrameRow) -> Result<(), SinkError> {
         self.bar.inc(1);
         self.file.row(row)

@@ -26,22 +26,22 @@ pub fn run(args: &Args) -> Outcome {
     let summary = RunSummary::read(&args.run).context("the run cannot be read")?;
     let picture = args.picture.clone().unwrap_or_else(|| args.run.with_extension("png"));
     draw(&summary, &picture).context("no picture")?;
-    show(&summary, &picture, None, args.json);
+    show(&summary, &picture, Vec::new(), args.json);
     Ok(())
 }
 
-/// Prints a run's summary and where its files are; as JSON with what is told of a corrected stack.
+/// Prints a run's summary and where its files are; as JSON with `more` of what was written.
 pub fn show(
     summary: &RunSummary,
     picture: &Path,
-    corrected: Option<serde_json::Value>,
+    more: Vec<(&str, serde_json::Value)>,
     as_json: bool,
 ) {
     if as_json {
         let mut object = json(summary);
         object["picture"] = picture.display().to_string().into();
-        if let Some(corrected) = corrected {
-            object["corrected"] = corrected;
+        for (name, told) in more {
+            object[name] = told;
         }
         print_json(&object);
     } else {

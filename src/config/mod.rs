@@ -11,5 +11,5 @@ pub use gauge_entry::GaugeEntry;
 pub use parse::check_regions;
 pub use types::{
     AlarmConfig, BudgetConfig, CalibrationConfig, CameraConfig, CellConfig, Config, DriftConfig,
-    PipelineConfig, Policy, StoreConfig,
+    PipelineConfig, Policy, RecordConfig, RecordMode, StoreConfig,
 };

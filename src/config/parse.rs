@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{advice, line_of};
-use super::{Config, ConfigError, GaugeEntry};
+use super::{Config, ConfigError, GaugeEntry, RecordMode};
 use crate::frame::Region;
 use crate::gauge::registry::{KINDS, Kind};
 
@@ -248,6 +248,21 @@ impl Source<'_> {
         positive("store", "sync_ms", Some(config.store.sync_ms))?;
         positive("store", "memory_mb", Some(config.store.memory_mb))?;
         positive("cell", "max_gap_s", config.cell.max_gap_s)?;
+        positive("record", "memory_mb", Some(config.record.memory_mb))?;
+        positive("record", "threads", config.record.threads.map(|threads| threads as f64))?;
+        for (key, value) in
+            [("before_s", config.record.before_s), ("after_s", config.record.after_s)]
+        {
+            if !(value.is_finite() && value >= 0.0) {
+                let what = format!("record.{key} is {value}, but must be 0 or more seconds");
+                return Err(self.error(at("record", key), key, what));
+            }
+        }
+        if config.record.mode == RecordMode::Triggered && config.alarms.is_empty() {
+            let what = "record.mode is \"triggered\", but there is no alarm that could trigger it; \
+                        add an [[alarm]], or choose \"all\" or \"none\"";
+            return Err(self.error(at("record", "mode"), "mode", what.to_owned()));
+        }
         for alarm in &config.alarms {
             let here = self.text.find(&format!("\"{}\"", alarm.name)).unwrap_or(0);
             let here = here..here + alarm.name.len() + 2;
@@ -340,6 +355,10 @@ mod tests {
             ("[drift]\nmax_shift_px = \"far\"\n", "run.toml:2", "expected"),
             ("[drift\n", "run.toml:1", ""),
             ("[calibration]\npixel_size_nm = -1.0\n", "run.toml:2", "must be more than 0"),
+            ("[record]\nmode = \"trigered\"\n", "run.toml:2", "did you mean 'triggered'"),
+            ("[record]\nmode = \"triggered\"\n", "run.toml:2", "add an [[alarm]]"),
+            ("[record]\nmode = \"all\"\nmemory_mb = 0\n", "run.toml:3", "must be more than 0"),
+            ("[record]\nbefore_s = -1\n", "run.toml:2", "must be 0 or more"),
             ("[[gauge]]\nkind = \"fron\"\n", "run.toml:2", "did you mean 'front'"),
             ("[[gauge]]\nkind = \"front\"\nname = \"a\"\n", "run.toml:1", "no 'region'"),
         ];

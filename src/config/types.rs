@@ -18,6 +18,7 @@ pub struct Config {
     pub budget: BudgetConfig,
     pub cell: CellConfig,
     pub store: StoreConfig,
+    pub record: RecordConfig,
     /// Read by [`Config::parse`] from the tables in `gauge`.
     #[serde(skip)]
     pub gauges: Vec<GaugeEntry>,
@@ -44,6 +45,7 @@ impl Default for Config {
             budget: BudgetConfig::default(),
             cell: CellConfig::default(),
             store: StoreConfig::default(),
+            record: RecordConfig::default(),
             gauges: Vec::new(),
             _gauge_tables: toml::Value::Array(Vec::new()),
             alarms: Vec::new(),
@@ -180,6 +182,45 @@ pub struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         StoreConfig { sync_ms: 100.0, memory_mb: 256.0, keep_journal: false }
+    }
+}
+
+/// Which raw frames are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordMode {
+    #[default]
+    None,
+    /// Every frame.
+    All,
+    /// Those around an alarm.
+    Triggered,
+}
+
+/// `[record]`: raw frames, kept in `RUN.frames.h5`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordConfig {
+    pub mode: RecordMode,
+    /// Of triggered: kept from before an alarm is raised, s.
+    pub before_s: f64,
+    /// Of triggered: kept after the last alarm was raised, s.
+    pub after_s: f64,
+    /// Memory for frames that wait, for an alarm or for the disk, MB (10^6 bytes).
+    pub memory_mb: f64,
+    /// Threads that compress; absent: half of those that observe.
+    pub threads: Option<usize>,
+}
+
+impl Default for RecordConfig {
+    fn default() -> Self {
+        RecordConfig {
+            mode: RecordMode::None,
+            before_s: 10.0,
+            after_s: 10.0,
+            memory_mb: 1000.0,
+            threads: None,
+        }
     }
 }
 

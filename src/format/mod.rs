@@ -3,6 +3,7 @@
 //! A reader iterates: it knows where each frame lies and reads one at a time, from a memory map
 //! where the file allows. Nothing loads a recording whole.
 
+pub mod bitshuffle;
 mod bytes;
 mod contiguous;
 mod cursor;
@@ -13,6 +14,7 @@ mod gatan_tree;
 mod luminance;
 mod mrc;
 mod npy;
+mod packed_frames;
 mod png_image;
 mod refused;
 mod run_file;
@@ -23,7 +25,7 @@ mod video;
 
 use std::path::{Path, PathBuf};
 
-use crate::frame::PixelType;
+use crate::frame::{Fate, PixelType, Reason};
 
 /// What a recording says of itself, before any pixel is read.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +73,22 @@ pub trait Recording: Send + Sync {
     /// Seconds of frame `index` since the first frame, where the file keeps a time per frame.
     fn time_s(&self, index: usize) -> Option<f64> {
         let _ = index;
+        None
+    }
+
+    /// Number of frame `index` as its source counted it.
+    fn sequence(&self, index: usize) -> u64 {
+        index as u64
+    }
+
+    /// What became of frame `index`, where the file says that it has a row and no pixels.
+    fn lost(&self, index: usize) -> Option<(Fate, Reason)> {
+        let _ = index;
+        None
+    }
+
+    /// The time step with which these frames were measured when they were recorded, s.
+    fn step_s(&self) -> Option<f64> {
         None
     }
 

@@ -1,8 +1,9 @@
-//! Frames kept in HDF5: liwatch's own run file with frames in it, and any HDF5 file whose only
-//! three-dimensional dataset is a stack of frames `[n, height, width]`.
+//! Frames kept in HDF5: the raw frames of a run, in its file or beside it, and any HDF5 file whose
+//! only three-dimensional dataset is a stack of frames `[n, height, width]`.
 //!
 //! One frame is read at a time through a hyperslab. The HDF5 library takes one caller at a time,
-//! so threads that read wait for each other here.
+//! so threads that read wait for each other here; those of raw frames do not
+//! ([`packed_frames`](super::packed_frames)).
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,9 @@ use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
 use hdf5::{Container, Dataset, File, Group, H5Type, Location};
 use ndarray::{Array2, s};
 
+use super::packed_frames::PackedFrames;
 use super::{FormatError, Recording, RecordingInfo};
-use crate::frame::PixelType;
+use crate::frame::{Fate, PixelType, Reason};
 
 const MAGIC: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// Where a NeXus file keeps its frames, in the order of asking.
@@ -36,14 +38,25 @@ pub(super) fn matches(_path: &Path, head: &[u8]) -> bool {
 /// [`FormatError::Unsupported`] when there is no such stack, or more than one;
 /// [`FormatError::Io`] when the HDF5 library refuses the file.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
-    let file = File::open(path).map_err(|error| refused(path, &error))?;
+    let file = File::open(path)
+        // A file that is being written, or whose writer was killed, opens for followers only.
+        .or_else(|error| File::open_as(path, hdf5::OpenMode::ReadSWMR).map_err(|_| error))
+        .map_err(|error| refused(path, &error))?;
     let (frames, format) = find_frames(path, &file)?;
+    let home = std::path::PathBuf::from(frames.filename());
+    if home != Path::new(&file.filename()) {
+        // A run file has a link to its raw frames.
+        drop((frames, file));
+        return open(&home);
+    }
+    let ledger = FrameLedger::read(&file);
     let shape = frames.shape();
     let &[count, height, width] = shape.as_slice() else {
         let what = format!("{} has {} dimensions, not 3", frames.name(), shape.len());
         return Err(FormatError::Unsupported { path: path.to_owned(), what });
     };
     let pixel_type = pixel_type(path, &frames)?;
+    let count = ledger.as_ref().map_or(count, |ledger| count.min(ledger.rows()));
     let frame_bytes = height.checked_mul(width).and_then(|n| n.checked_mul(pixel_type.size()));
     if count == 0 || !frame_bytes.is_some_and(|bytes| (1..=MAX_FRAME_BYTES).contains(&bytes)) {
         let what = format!("{} holds {count} frames of {width}×{height}", frames.name());
@@ -60,11 +73,12 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
         start_unix_time_s: start_unix_time_s(&file),
         notes: Vec::new(),
     };
-    let times_s = times_s(&file, &mut info);
-    Ok(Box::new(RunFile { path: path.to_owned(), frames, info, times_s }))
+    let times_s = times_s(&file, &mut info, ledger.is_some());
+    let packed = PackedFrames::open(path, &frames, &info)?;
+    Ok(Box::new(RunFile { path: path.to_owned(), frames, packed, ledger, info, times_s }))
 }
 
-fn refused(path: &Path, error: &hdf5::Error) -> FormatError {
+pub(super) fn refused(path: &Path, error: &hdf5::Error) -> FormatError {
     FormatError::Io { path: path.to_owned(), source: std::io::Error::other(error.to_string()) }
 }
 
@@ -190,9 +204,14 @@ fn start_unix_time_s(file: &File) -> Option<f64> {
 }
 
 /// The frames' times since the first, where the file has one for each and they are numbers.
-fn times_s(file: &File, info: &mut RecordingInfo) -> Vec<f64> {
+fn times_s(file: &File, info: &mut RecordingInfo, is_ledger: bool) -> Vec<f64> {
     let Ok(set) = file.dataset(TIMES_AT) else { return Vec::new() };
-    if set.shape() != [info.frames] {
+    // The rows of frames that were recorded last may be ahead of them.
+    let whole = match set.shape()[..] {
+        [times] => times == info.frames || (is_ledger && times > info.frames),
+        _ => false,
+    };
+    if !whole {
         let what = format!("{TIMES_AT} has not one time for each frame; no frame times");
         info.notes.push(what);
         return Vec::new();
@@ -200,7 +219,7 @@ fn times_s(file: &File, info: &mut RecordingInfo) -> Vec<f64> {
     match set.read_raw::<f64>() {
         Ok(times) if times.iter().all(|time| time.is_finite()) => {
             let first = times.first().copied().unwrap_or(0.0);
-            times.into_iter().map(|time| time - first).collect()
+            times.into_iter().take(info.frames).map(|time| time - first).collect()
         }
         _ => {
             info.notes.push(format!("{TIMES_AT} cannot be read or has gaps; no frame times"));
@@ -235,10 +254,58 @@ fn text(container: &Container) -> Option<String> {
     }
 }
 
+/// What a file of raw frames says of each.
+struct FrameLedger {
+    sequence: Vec<u64>,
+    fate: Vec<u8>,
+    reason: Vec<u16>,
+    recorded: Vec<u8>,
+    step_s: Option<f64>,
+}
+
+impl FrameLedger {
+    fn read(file: &File) -> Option<FrameLedger> {
+        fn of<T: H5Type>(file: &File, name: &str) -> Option<Vec<T>> {
+            file.dataset(&format!("entry/frames/{name}")).ok()?.read_raw().ok()
+        }
+        let step = file.dataset(TIMES_AT).and_then(|times| times.attr("step")?.read_scalar());
+        Some(FrameLedger {
+            // Written last, so that the others are as long.
+            recorded: of(file, "recorded")?,
+            sequence: of(file, "sequence")?,
+            fate: of(file, "fate")?,
+            reason: of(file, "reason")?,
+            step_s: step.ok().filter(|step: &f64| step.is_finite() && *step > 0.0),
+        })
+    }
+
+    fn rows(&self) -> usize {
+        let others = self.sequence.len().min(self.fate.len()).min(self.reason.len());
+        self.recorded.len().min(others)
+    }
+
+    fn lost(&self, index: usize) -> Option<(Fate, Reason)> {
+        if *self.recorded.get(index)? != 0 {
+            return None;
+        }
+        let fate = Fate::from_code(*self.fate.get(index)?);
+        let reason = Reason::from_code(*self.reason.get(index)?);
+        match (fate, reason) {
+            // It was measured, but its pixels were not kept.
+            (Some(Fate::Measured | Fate::Degraded) | None, _) | (_, None) => {
+                Some((Fate::Dropped, Reason::StorageOverrun))
+            }
+            (Some(fate), Some(reason)) => Some((fate, reason)),
+        }
+    }
+}
+
 /// An opened stack of frames.
 struct RunFile {
     path: PathBuf,
     frames: Dataset,
+    packed: Option<PackedFrames>,
+    ledger: Option<FrameLedger>,
     info: RecordingInfo,
     times_s: Vec<f64>,
 }
@@ -272,6 +339,10 @@ impl Recording for RunFile {
         if index >= self.info.frames {
             return Err(FormatError::no_frame(&self.path, index, self.info.frames));
         }
+        if let Some(packed) = &self.packed {
+            packed.read(index, &self.info, scratch)?;
+            return Ok(scratch);
+        }
         match self.info.pixel_type {
             PixelType::U8 => self.read_as(index, scratch, u8::to_ne_bytes),
             PixelType::I8 => self.read_as(index, scratch, i8::to_ne_bytes),
@@ -287,5 +358,18 @@ impl Recording for RunFile {
 
     fn time_s(&self, index: usize) -> Option<f64> {
         self.times_s.get(index).copied()
+    }
+
+    fn sequence(&self, index: usize) -> u64 {
+        let known = self.ledger.as_ref().and_then(|ledger| ledger.sequence.get(index));
+        known.copied().unwrap_or(index as u64)
+    }
+
+    fn lost(&self, index: usize) -> Option<(Fate, Reason)> {
+        self.ledger.as_ref()?.lost(index)
+    }
+
+    fn step_s(&self) -> Option<f64> {
+        self.ledger.as_ref()?.step_s
     }
 }

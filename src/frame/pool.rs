@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -13,26 +14,48 @@ use super::Image;
 pub struct Pool {
     free: Receiver<Image>,
     give_back: Sender<Image>,
+    /// Buffers that may still be made, and what they are copies of.
+    spare: Arc<(AtomicUsize, Image)>,
 }
 
 impl Pool {
     /// A pool of `count` copies of `blank`.
     pub fn new(count: usize, blank: &Image) -> Self {
-        let (give_back, free) = bounded(count);
+        Self::growing(count, 0, blank)
+    }
+
+    /// A pool of `count` copies of `blank` that makes up to `spare` more when none is free, for
+    /// whoever holds frames for long. A buffer that was made stays.
+    pub fn growing(count: usize, spare: usize, blank: &Image) -> Self {
+        let (give_back, free) = bounded(count + spare);
         for _ in 0..count {
-            // The channel holds exactly `count`, and both of its ends are alive here.
+            // The channel holds all of them, and both of its ends are alive here.
             let _ = give_back.send(blank.clone());
         }
-        Pool { free, give_back }
+        Pool { free, give_back, spare: Arc::new((AtomicUsize::new(spare), blank.clone())) }
     }
 
     /// Takes a buffer, waiting until one is free. Whoever reserves in frame order cannot starve an
     /// earlier frame.
     pub fn reserve(&self) -> Blank {
-        let Ok(image) = self.free.recv() else {
-            unreachable!("the pool itself holds a sender of its channel");
+        let image = match self.free.try_recv() {
+            Ok(image) => image,
+            Err(_) => match self.make() {
+                Some(image) => image,
+                None => match self.free.recv() {
+                    Ok(image) => image,
+                    Err(_) => unreachable!("the pool itself holds a sender of its channel"),
+                },
+            },
         };
         Blank(Slot { image: Some(image), give_back: self.give_back.clone() })
+    }
+
+    fn make(&self) -> Option<Image> {
+        let (left, blank) = &*self.spare;
+        let one = |left: usize| left.checked_sub(1);
+        let made = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one).ok();
+        made.map(|_| blank.clone())
     }
 
     /// Buffers that are free now.
@@ -106,5 +129,14 @@ mod tests {
         assert_eq!(pool.free(), 1, "the buffer did not come back");
         assert!(pool.reserve().fill(|_| Err::<(), ()>(())).is_err());
         assert_eq!(pool.free(), 1, "a failed fill lost the buffer");
+    }
+
+    #[test]
+    fn a_growing_pool_makes_only_what_it_may() {
+        let pool = Pool::growing(1, 2, &Image::zeros_u16(2, 2));
+        let held: Vec<Blank> = (0..3).map(|_| pool.reserve()).collect();
+        assert!(pool.make().is_none(), "a fourth buffer was made");
+        drop(held);
+        assert_eq!(pool.free(), 3, "a buffer that was made did not come back");
     }
 }

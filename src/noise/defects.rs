@@ -67,6 +67,11 @@ impl Defects {
         self.pixels.len()
     }
 
+    /// Their indices, row-major, ascending; none when images of this width have none.
+    pub fn pixels(&self, width: usize) -> &[usize] {
+        if width == self.width { &self.pixels } else { &[] }
+    }
+
     /// Replaces them by the mean of their neighbours that are not broken.
     pub fn repair(&self, image: &mut Image) {
         if image.width != self.width {

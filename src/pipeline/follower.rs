@@ -9,10 +9,11 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::grower::Growth;
 use super::job::{Feedback, Seen};
+use super::keep::{Keeper, Kept};
 use super::observer::nanoseconds;
 use super::setup::Setup;
 use super::sink::FrameRow;
-use crate::alarm::{AlarmEngine, AlarmEvent};
+use crate::alarm::{AlarmEngine, AlarmEvent, AlarmState};
 use crate::cell::{CellSample, CellSeries};
 use crate::frame::Ledger;
 use crate::gauge::{AnyHints, AnyTracker, Measurement, Schema};
@@ -75,14 +76,15 @@ impl<'a> Follower<'a> {
     }
 
     /// Runs until all observers and the intake have hung up, or nobody takes the results.
-    pub fn run(&mut self, ends: &Ends) {
+    /// Each frame is offered to `keeper` after its alarms.
+    pub fn run(&mut self, ends: &Ends, mut keeper: Option<&mut Keeper>) {
         let mut early = BTreeMap::new();
         let mut next = 0;
         for seen in &ends.seen {
             early.insert(seen.stamp.index, seen);
             while let Some(seen) = early.remove(&next) {
                 next += 1;
-                if !self.follow(seen, ends) {
+                if !self.follow(seen, ends, keeper.as_deref_mut()) {
                     return;
                 }
             }
@@ -90,7 +92,7 @@ impl<'a> Follower<'a> {
     }
 
     /// One frame, in order; false when the run has failed elsewhere.
-    fn follow(&mut self, seen: Seen, ends: &Ends) -> bool {
+    fn follow(&mut self, seen: Seen, ends: &Ends, keeper: Option<&mut Keeper>) -> bool {
         let started = Instant::now();
         self.ledger.enter(seen.fate);
         let decision = self.registration.track(seen.stamp.index, seen.drift.as_ref());
@@ -129,8 +131,14 @@ impl<'a> Follower<'a> {
             cell,
             latency_ns,
         };
-        ends.results.send(Result::Row(Box::new(row))).is_ok()
-            && events.into_iter().all(|event| ends.results.send(Result::Alarm(event)).is_ok())
+        let alarm = events.iter().any(|event| event.state == AlarmState::Raised);
+        let sent = ends.results.send(Result::Row(Box::new(row))).is_ok()
+            && events.into_iter().all(|event| ends.results.send(Result::Alarm(event)).is_ok());
+        if let Some(keeper) = keeper {
+            let Seen { stamp, fate, reason, raw, .. } = seen;
+            keeper.take(Kept { stamp, fate, reason, alarm }, raw);
+        }
+        sent
     }
 
     fn measure(

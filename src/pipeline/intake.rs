@@ -27,6 +27,8 @@ pub struct Intake<'a> {
     pub pool: Pool,
     pub lag_frames: u64,
     pub policy: Policy,
+    /// Frames come with their raw pixels.
+    pub keep_raw: bool,
     /// Jobs for the observers; the receiver is a second end, for dropping the oldest.
     pub jobs: Sender<Job>,
     pub waiting: Receiver<Job>,
@@ -69,7 +71,14 @@ impl Intake<'_> {
             let pixels = match self.recording.access() {
                 Access::Random => Pixels::Reserved { index, blank },
                 Access::Sequential => {
-                    match load(self.recording, index, blank, self.defects, &mut bytes) {
+                    match load(
+                        self.recording,
+                        index,
+                        blank,
+                        self.defects,
+                        self.keep_raw,
+                        &mut bytes,
+                    ) {
                         Ok(loaded) => Pixels::Loaded(loaded),
                         Err(reason) => {
                             let payload = Payload::Lost(Fate::Corrupt, reason);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::keep::Raw;
 use super::load::Loaded;
 use crate::frame::{Blank, Fate, PooledImage, Reason, Stamp};
 use crate::gauge::{AnyHints, AnyObservation};
@@ -47,6 +48,7 @@ pub struct Seen {
     /// One for each gauge; nothing where it could not be measured.
     pub gauges: Vec<Option<AnyObservation>>,
     pub image: Option<PooledImage>,
+    pub raw: Option<Raw>,
     /// Nanoseconds: queue, register, one for each gauge.
     pub latency_ns: Vec<u64>,
 }
@@ -62,6 +64,7 @@ impl Seen {
             drift: None,
             gauges: Vec::new(),
             image: None,
+            raw: None,
             latency_ns: Vec::new(),
         }
     }

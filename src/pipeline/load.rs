@@ -1,5 +1,6 @@
 //! One frame from the recording into a buffer of the pool.
 
+use super::keep::{Before, Raw};
 use crate::format::{FormatError, Recording};
 use crate::frame::{Blank, Normalised, PooledImage, Reason, normalise};
 use crate::noise::Defects;
@@ -8,15 +9,19 @@ use crate::noise::Defects;
 pub struct Loaded {
     pub image: PooledImage,
     pub repaired: bool,
+    /// For who keeps raw frames.
+    pub raw: Option<Raw>,
 }
 
-/// Reads frame `index` and replaces the camera's broken pixels. A frame that cannot be read is a reason for the ledger, and a warning
-/// with the reader's own words for the log.
+/// Reads frame `index` and replaces the camera's broken pixels. A frame that cannot be read is a
+/// reason for the ledger, and a warning with the reader's own words for the log. With `keep` it
+/// comes with its raw pixels.
 pub fn load(
     recording: &dyn Recording,
     index: usize,
     blank: Blank,
     defects: &Defects,
+    keep: bool,
     bytes: &mut Vec<u8>,
 ) -> Result<Loaded, Reason> {
     let pixel_type = recording.info().pixel_type;
@@ -30,12 +35,13 @@ pub fn load(
             return Err(Reason::WrongShape);
         }
         let normalised = normalise(pixels, pixel_type, image);
+        let raw = keep.then(|| Before::repair(pixels, image, defects));
         defects.repair(image);
         match normalised {
-            Normalised::Whole => Ok(false),
+            Normalised::Whole => Ok((false, raw)),
             Normalised::Repaired(count) => {
                 tracing::warn!(frame = index, count, "pixels that are no numbers were replaced");
-                Ok(true)
+                Ok((true, raw))
             }
             Normalised::Useless(count) => {
                 tracing::warn!(frame = index, count, "too many pixels are no numbers");
@@ -43,7 +49,10 @@ pub fn load(
             }
         }
     });
-    filled.map(|(image, repaired)| Loaded { image, repaired })
+    filled.map(|(image, (repaired, raw))| {
+        let raw = raw.map(|before| before.with(&image));
+        Loaded { image, repaired, raw }
+    })
 }
 
 fn reason_of(error: &FormatError) -> Reason {

@@ -7,12 +7,14 @@ mod follower;
 mod grower;
 mod intake;
 mod job;
+mod keep;
 mod load;
 mod observer;
 mod run;
 mod setup;
 mod sink;
 
+pub use keep::{Keep, KeepFrames, Kept};
 pub use run::{PipelineError, run};
 pub use setup::{NamedGauge, Setup, SetupError};
 pub use sink::{FrameRow, GaugePlan, Program, RunPlan, Sink, SinkError, SourceDescription};

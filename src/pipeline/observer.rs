@@ -37,10 +37,10 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
     let loaded = match job.pixels {
         Pixels::Loaded(loaded) => Ok(loaded),
         Pixels::Reserved { index, blank } => {
-            load(&*setup.recording, index, blank, &setup.defects, bytes)
+            load(&*setup.recording, index, blank, &setup.defects, setup.keeps_raw(), bytes)
         }
     };
-    let Loaded { image, repaired } = match loaded {
+    let Loaded { image, repaired, raw } = match loaded {
         Ok(loaded) => loaded,
         Err(reason) => return Seen::lost(job.stamp, job.arrival, Fate::Corrupt, reason),
     };
@@ -72,6 +72,7 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
         drift: Some(drift),
         gauges,
         image: Some(image),
+        raw,
         latency_ns: clock.latency_ns,
     }
 }

@@ -8,6 +8,8 @@
 //!    └──────────────────────── references ────────────────────┘
 //! ```
 //!
+//! Raw frames that are to be kept leave at the follower ([`keep`](super::keep)).
+//!
 //! Each channel is bounded. A station ends when those before it have hung up, so a run ends by
 //! itself from the front to the back, and everything announced has its row by then.
 
@@ -18,6 +20,7 @@ use crossbeam_channel::{bounded, unbounded};
 
 use super::follower::{Ends, Follower, Result as Outcome};
 use super::intake::Intake;
+use super::keep::{Keeper, Keeping};
 use super::setup::Setup;
 use super::sink::{Sink, SinkError};
 use super::{grower, observer};
@@ -89,13 +92,17 @@ pub fn run(
     let (growth, growth_out) = bounded(4);
     let (results, results_out) = bounded(RESULTS_WAITING);
     let blank = blank_for(info.pixel_type, info.width, info.height);
-    let pool = Pool::new(buffers(config.queue_frames, threads, blank.bytes()), &blank);
+    let keeping = sink.keep().map(|keep| Keeping::new(setup, keep, threads, blank.bytes()));
+    let held = keeping.as_ref().map_or(0, Keeping::buffers);
+    let in_flight = buffers(config.queue_frames, threads, blank.bytes());
+    let pool = Pool::growing(in_flight, held, &blank);
     let intake = Intake {
         recording: &*setup.recording,
         defects: &setup.defects,
         pool,
         lag_frames: config.lag_frames.max(1) as u64,
         policy: config.policy,
+        keep_raw: setup.keeps_raw(),
         jobs,
         waiting: waiting.clone(),
         lost: seen_in.clone(),
@@ -113,9 +120,11 @@ pub fn run(
         scope.spawn(move || grower::run(setup, accumulator, &growth_out, &references));
         let ends = Ends { seen, feedback, growth, results };
         let follower = &mut follower;
+        let mut keeper = keeping.map(|keeping| keeping.start(scope, setup));
         scope.spawn(move || {
-            follower.run(&ends);
+            follower.run(&ends, keeper.as_mut());
             drop(ends);
+            keeper.into_iter().for_each(Keeper::finish);
         });
         let storage = scope.spawn(move || {
             let stored = results_out.iter().try_for_each(|result| match result {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::load::load;
 use super::sink::{GaugePlan, Program, RunPlan, SourceDescription};
 use crate::cell::CellSeries;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RecordMode};
 use crate::format::Recording;
 use crate::frame::{Calibration, Pool, PooledImage, Reason, blank_for};
 use crate::gauge::{AnyGauge, registry};
@@ -101,6 +101,11 @@ impl Setup {
         })
     }
 
+    /// True when the configuration asks for raw frames.
+    pub fn keeps_raw(&self) -> bool {
+        self.config.record.mode != RecordMode::None
+    }
+
     /// What the run file needs to know before the first row.
     pub fn plan(&self, title: &str, cell: Option<CellSeries>, threads: usize) -> RunPlan {
         let info = self.recording.info();
@@ -116,6 +121,7 @@ impl Setup {
         stages.extend(["track".to_owned(), "total".to_owned()]);
         RunPlan {
             title: title.to_owned(),
+            frames_file: None,
             configuration: self.config.text.clone(),
             source: SourceDescription {
                 name: title.to_owned(),
@@ -160,7 +166,7 @@ fn find_anchor(recording: &dyn Recording, defects: &Defects) -> Result<Anchor, S
     let mut bytes = Vec::new();
     let mut first_reason = None;
     for index in 0..info.frames {
-        match load(recording, index, pool.reserve(), defects, &mut bytes) {
+        match load(recording, index, pool.reserve(), defects, false, &mut bytes) {
             Ok(loaded) => return Ok(Anchor { index, image: loaded.image }),
             Err(reason) => {
                 first_reason.get_or_insert(reason);

@@ -1,6 +1,7 @@
 //! What the pipeline hands on: the plan of the run before the first frame, one row for each
 //! frame in order, alarm events, and the ledger at the end.
 
+use super::keep::Keep;
 use crate::alarm::AlarmEvent;
 use crate::cell::{CellSample, CellSeries};
 use crate::frame::{Calibration, Fate, Ledger, Reason, Region, Stamp};
@@ -62,6 +63,8 @@ impl Program {
 #[derive(Clone, Debug)]
 pub struct RunPlan {
     pub title: String,
+    /// Where raw frames are kept: a file's name, beside the run file.
+    pub frames_file: Option<String>,
     /// The whole TOML.
     pub configuration: String,
     pub source: SourceDescription,
@@ -97,6 +100,11 @@ pub struct FrameRow {
 /// Who takes the results; called from one thread, in this order: rows and events as they come,
 /// `close` once.
 pub trait Sink: Send {
+    /// Who keeps the raw frames; asked once, before the first row.
+    fn keep(&mut self) -> Option<Keep> {
+        None
+    }
+
     /// Takes the next row.
     ///
     /// # Errors

@@ -67,6 +67,9 @@ impl FrameTimes {
 
     /// From frame to frame, s: the mean where frames carry their own times.
     pub fn step_s(&self, recording: &dyn Recording) -> f64 {
+        if let Some(step) = recording.step_s() {
+            return step;
+        }
         let frames = recording.info().frames;
         let own = |index| recording.time_s(index).filter(|time| time.is_finite());
         match (own(0), own(frames.saturating_sub(1))) {
@@ -115,10 +118,12 @@ impl Source for Replay<'_> {
         self.next += 1;
         let (time_s, unix_time_s) = self.times.at(self.recording, index);
         self.wait_until(time_s);
+        let sequence = self.recording.sequence(index);
+        let lost = self.recording.lost(index).map(|(fate, reason)| Payload::Lost(fate, reason));
         Some(Announced {
-            stamp: Stamp { index: index as u64, sequence: index as u64, time_s, unix_time_s },
+            stamp: Stamp { index: index as u64, sequence, time_s, unix_time_s },
             arrival: Instant::now(),
-            payload: Payload::Recorded(index),
+            payload: lost.unwrap_or(Payload::Recorded(index)),
         })
     }
 

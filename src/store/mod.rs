@@ -1,7 +1,8 @@
-//! What a run leaves behind: the journal, the run file (HDF5, NeXus style) that is built from it,
+//! What a run leaves behind: the journal, raw frames where they are asked for, the run file (HDF5, NeXus style) that is built from it,
 //! its summary, and the picture of a run.
 
 mod builder;
+mod frames_file;
 pub mod journal;
 mod picture;
 mod recorder;
@@ -13,9 +14,11 @@ mod tail;
 mod text;
 
 pub use builder::BuildError;
+pub use frames_file::{FramesFile, FramesSummary, Told, frames_path_of, move_frames};
 pub use picture::{PictureError, draw};
 pub use recorder::{Recorder, StoreOptions, WhenSlow};
 pub use recover::{Outcome, RecoverError, Recovery, recover};
+use run_file::RAW_FRAMES;
 pub(crate) use run_file::{attributes, texts};
 pub use summary::{GaugeSummary, RunSummary, Series, StageLatency};
 pub use tail::{Event, RunState, Tail};

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::RunSummary;
 use super::builder::{BuildError, Builder, Found};
+use super::frames_file::recover_frames;
 use super::journal::{self, Damage, End, sync_folder};
 use crate::frame::Ledger;
 
@@ -90,6 +91,7 @@ pub fn recover(run: &Path) -> Result<Recovery, RecoverError> {
     if is_written(&held) {
         return Err(RecoverError::Running { run: run.to_owned() });
     }
+    recover_frames(run);
     let mut recovery = rebuild(run, &held)?;
     if recovery.damage.iter().any(|damage| damage.records.is_some()) {
         let kept = journal::kept_path_of(run);
@@ -121,6 +123,7 @@ fn without(run: &Path, journal: &Path) -> Result<Recovery, RecoverError> {
         return Err(RecoverError::Nothing { run, journal });
     }
     let summary = RunSummary::read(&run).map_err(|error| RecoverError::Build(error.into()))?;
+    recover_frames(&run);
     if !summary.closed {
         return Err(RecoverError::NoJournal { run, journal });
     }

@@ -13,10 +13,10 @@ use crate::stored_runs::{alarm, contents, ledger, plan, row};
 const LINES: usize = 200;
 
 /// A file system of this size, or nothing after a line that says why.
-struct SmallDisk(tempfile::TempDir);
+pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn mount(megabytes: usize) -> Option<SmallDisk> {
+    pub fn mount(megabytes: usize) -> Option<SmallDisk> {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let size = format!("size={megabytes}m");
         let mounted = Command::new("mount")
@@ -32,7 +32,7 @@ impl SmallDisk {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 

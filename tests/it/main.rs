@@ -18,6 +18,7 @@ mod frames_in_hdf5_are_read_one_at_a_time;
 mod gatan_and_tia_files_read_as_an_independent_reader_saw_them;
 mod numbered_folders_are_recordings;
 mod one_thread_and_many_give_the_same_bits;
+mod raw_frames_are_kept_and_replayed;
 mod readers_follow_a_run_and_never_slow_it;
 mod real_cell_logs_are_read_or_refused_with_a_reason;
 mod real_stacks_drift_as_their_authors_and_two_tools_say;

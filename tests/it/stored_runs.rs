@@ -43,6 +43,7 @@ pub fn plan(lines: usize) -> RunPlan {
                          counter_px = 0.1\nsmooth = [1.5, 2]\ntable = { a = \"é\\u0000\\\"\" }\n";
     RunPlan {
         title: "run \"1\"\n\u{1F50B}".to_owned(),
+        frames_file: None,
         configuration: configuration.to_owned(),
         source: SourceDescription {
             name: "movie.dm4".to_owned(),

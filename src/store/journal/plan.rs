@@ -32,6 +32,7 @@ pub(super) fn decode_plan(payload: &[u8]) -> Result<RunPlan, DecodeError> {
 #[derive(Serialize, Deserialize)]
 struct PlanText {
     title: String,
+    frames_file: Option<String>,
     start_unix_time_s: f64,
     threads: u64,
     stages: Vec<String>,
@@ -95,6 +96,7 @@ impl From<&RunPlan> for PlanText {
     fn from(plan: &RunPlan) -> PlanText {
         PlanText {
             title: plan.title.clone(),
+            frames_file: plan.frames_file.clone(),
             start_unix_time_s: plan.start_unix_time_s,
             threads: plan.threads as u64,
             stages: plan.stages.clone(),
@@ -151,6 +153,7 @@ impl From<PlanText> for RunPlan {
     fn from(plan: PlanText) -> RunPlan {
         RunPlan {
             title: plan.title,
+            frames_file: plan.frames_file,
             configuration: plan.configuration,
             source: plan.source,
             program: plan.program,

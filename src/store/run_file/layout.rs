@@ -305,7 +305,10 @@ fn create_instrument(entry: &hdf5::Group, plan: &RunPlan) -> hdf5::Result<()> {
         source.name, source.format, source.width, source.height, source.pixel_type
     );
     text(&detector, "description", &description, "where the frames come from")?;
-    Ok(())
+    match &plan.frames_file {
+        Some(name) => detector.link_external(name, super::RAW_FRAMES, "data"),
+        None => Ok(()),
+    }
 }
 
 fn create_process(entry: &hdf5::Group, plan: &RunPlan) -> hdf5::Result<()> {

@@ -6,8 +6,8 @@
 //! sees there is complete everywhere.
 
 pub(crate) mod attributes;
-mod codes;
-mod column;
+pub(super) mod codes;
+pub(super) mod column;
 mod layout;
 pub(crate) mod texts;
 
@@ -25,6 +25,9 @@ use super::{StoreError, room};
 use crate::alarm::AlarmEvent;
 use crate::frame::Ledger;
 use crate::pipeline::{FrameRow, RunPlan, SinkError};
+
+/// The raw frames in the file beside the run file.
+pub const RAW_FRAMES: &str = "/entry/data/frames";
 
 /// A run file that is being written.
 pub struct RunFile {
