@@ -28,7 +28,7 @@ pub fn compare(level: &Level, image: &Image, motion: &Motion, out: &mut Vec<Tile
     let (side, channels) = (level.shape.tile, level.shape.channels());
     let per_tile = side * side * channels;
     for (index, tile) in level.tiles.iter().enumerate() {
-        let (u, v) = level.from_centre(tile);
+        let (u, v) = level.offset_of(tile);
         let (x, y) = motion.at(u, v);
         let (shift_x, shift_y) = (x.round(), y.round());
         let (left, top) = (tile.x as i64 + shift_x as i64, tile.y as i64 + shift_y as i64);

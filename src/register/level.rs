@@ -211,7 +211,7 @@ impl Level {
     }
 
     /// Where a tile's centre is, px from the field's centre.
-    pub fn from_centre(&self, tile: &Tile) -> (f64, f64) {
+    pub fn offset_of(&self, tile: &Tile) -> (f64, f64) {
         let half = (self.shape.tile as f64 - 1.0) / 2.0;
         (
             tile.x as f64 + half - (self.width as f64 - 1.0) / 2.0,

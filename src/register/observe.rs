@@ -368,7 +368,7 @@ fn refine(
 /// How far the motion lies from where a tile's weights stood, at most, px.
 fn farthest(level: &Level, sums: &[TileSums], motion: &Motion) -> f64 {
     let distance = |sum: &TileSums| {
-        let (u, v) = level.from_centre(&level.tiles[sum.tile]);
+        let (u, v) = level.offset_of(&level.tiles[sum.tile]);
         let (x, y) = motion.at(u, v);
         (x - sum.at.0).abs().max((y - sum.at.1).abs())
     };

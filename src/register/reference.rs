@@ -137,7 +137,7 @@ impl Reference {
 
 fn full_shape(pixels: usize, frames: f64) -> LevelShape {
     // The anchor may have to serve for long; the versions after it are soon replaced.
-    let lasting = frames < 1.5 || frames >= LASTING_FRAMES;
+    let lasting = !(1.5..LASTING_FRAMES).contains(&frames);
     let (phases, order): (&'static [f64], usize) = match lasting && pixels <= PHASES_PIXELS {
         true => (&[-0.25, 0.25], 3),
         false => (&[0.0], 4),

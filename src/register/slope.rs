@@ -46,7 +46,7 @@ pub fn contrast(
     for sum in &scratch.sums {
         while partners.next_if(|other| other.tile < sum.tile).is_some() {}
         let Some(other) = partners.next_if(|other| other.tile == sum.tile) else { continue };
-        let (u, v) = level.from_centre(&level.tiles[sum.tile]);
+        let (u, v) = level.offset_of(&level.tiles[sum.tile]);
         let at = fit.motion.at(u, v);
         let far = (at.0 - other.at.0).abs().max((at.1 - other.at.1).abs()) > FARTHEST_PX;
         if !used[sum.tile] || far {

@@ -272,7 +272,7 @@ fn evaluate(
 /// The motion at a tile, beyond where its weights stood.
 fn beyond(level: &Level, sum: &TileSums, motion: &Motion) -> (f64, f64) {
     let (u, v) =
-        if motion.is_shift() { (0.0, 0.0) } else { level.from_centre(&level.tiles[sum.tile]) };
+        if motion.is_shift() { (0.0, 0.0) } else { level.offset_of(&level.tiles[sum.tile]) };
     let (x, y) = motion.at(u, v);
     (x - sum.at.0, y - sum.at.1)
 }
