@@ -29,7 +29,7 @@ const ENOUGH_IN_VIEW: f64 = 0.6;
 /// So many tiles at least tell a place by their brightness.
 const TILES_TELL: f64 = 12.0;
 /// The best place must be better than any other by this many sigma.
-const APART_SIGMA: f64 = 6.0;
+const APART_SIGMA: f64 = 8.0;
 /// How far the polynomials of the binned resolution are trusted, px of the level.
 const REACH_PX: f64 = 0.75;
 /// Less than this is no difference in likeness: the template is not more exact.
