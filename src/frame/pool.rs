@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -33,6 +34,12 @@ impl Pool {
             unreachable!("the pool itself holds a sender of its channel");
         };
         Blank(Slot { image: Some(image), give_back: self.give_back.clone() })
+    }
+
+    /// Takes a buffer if one is free before `deadline`.
+    pub fn reserve_until(&self, deadline: Instant) -> Option<Blank> {
+        let image = self.free.recv_deadline(deadline).ok()?;
+        Some(Blank(Slot { image: Some(image), give_back: self.give_back.clone() }))
     }
 
     /// Buffers that are free now.

@@ -1,6 +1,7 @@
 //! What the pipeline hands on: the plan of the run before the first frame, one row for each
 //! frame in order, alarm events, and the ledger at the end.
 
+use super::shed::Shedding;
 use crate::alarm::AlarmEvent;
 use crate::cell::{CellSample, CellSeries};
 use crate::frame::{Calibration, Fate, Ledger, Reason, Region, Stamp};
@@ -108,6 +109,12 @@ pub trait Sink: Send {
     /// # Errors
     /// [`SinkError`] when it could not be kept.
     fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError>;
+
+    /// Takes a change of what is left out to keep the budget.
+    ///
+    /// # Errors
+    /// [`SinkError`] when it could not be kept.
+    fn shedding(&mut self, change: &Shedding) -> Result<(), SinkError>;
 
     /// Takes the final count; nothing comes after it.
     ///

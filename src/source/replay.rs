@@ -98,11 +98,13 @@ impl<'a> Replay<'a> {
         Replay { recording, times, speed, next: 0, started: None }
     }
 
-    fn wait_until(&mut self, time_s: f64) {
-        let Speed::Times(factor) = self.speed else { return };
+    /// Waits until a frame is due; tells when it was, even if nobody asked for it in time.
+    fn wait_until(&mut self, time_s: f64) -> Instant {
+        let Speed::Times(factor) = self.speed else { return Instant::now() };
         let started = *self.started.get_or_insert_with(Instant::now);
         let due = started + Duration::try_from_secs_f64(time_s / factor).unwrap_or_default();
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        due
     }
 }
 
@@ -114,16 +116,24 @@ impl Source for Replay<'_> {
         let index = self.next;
         self.next += 1;
         let (time_s, unix_time_s) = self.times.at(self.recording, index);
-        self.wait_until(time_s);
+        let arrival = self.wait_until(time_s);
         Some(Announced {
             stamp: Stamp { index: index as u64, sequence: index as u64, time_s, unix_time_s },
-            arrival: Instant::now(),
+            arrival,
             payload: Payload::Recorded(index),
         })
     }
 
     fn len_hint(&self) -> Option<usize> {
         Some(self.recording.info().frames)
+    }
+
+    fn is_paced(&self) -> bool {
+        self.speed != Speed::Max
+    }
+
+    fn first_sequence(&self) -> Option<u64> {
+        Some(0)
     }
 }
 

@@ -2,6 +2,7 @@
 //! its summary, and the picture of a run.
 
 mod builder;
+mod faulty_disk;
 pub mod journal;
 mod picture;
 mod recorder;
@@ -13,11 +14,12 @@ mod tail;
 mod text;
 
 pub use builder::BuildError;
+pub use faulty_disk::FaultyDisk;
 pub use picture::{PictureError, draw};
 pub use recorder::{Recorder, StoreOptions, WhenSlow};
 pub use recover::{Outcome, RecoverError, Recovery, recover};
 pub(crate) use run_file::{attributes, texts};
-pub use summary::{GaugeSummary, RunSummary, Series, StageLatency};
+pub use summary::{GaugeSummary, RunSummary, Series, SheddingSummary, StageSummary};
 pub use tail::{Event, RunState, Tail};
 pub use text::summary_text;
 
