@@ -27,6 +27,9 @@ pub enum Result {
     Shedding(Shedding),
 }
 
+/// Frames that wait for the template while there is a budget to keep, at most.
+const GROWTH_WAITING: usize = 2;
+
 /// The sequential state of a run.
 pub struct Follower<'a> {
     setup: &'a Setup,
@@ -158,7 +161,11 @@ impl<'a> Follower<'a> {
             && events.into_iter().all(|event| ends.results.send(Result::Alarm(event)).is_ok());
         // The template grows last, on its own thread; its queue is bounded by the pool alone, so
         // that a slow build never holds up the next frame's alarms.
+        let behind = ends.reports.is_some() && ends.growth.len() >= GROWTH_WAITING;
         match (decision.fold, seen.image) {
+            // With a budget to keep, a template that is behind does without this frame, and its
+            // buffer goes to one that waits to be measured.
+            (Some(fold), _) if behind && fold.build.is_none() && !fold.restart => told,
             (Some(fold), Some(image)) => told && ends.growth.send(Growth { image, fold }).is_ok(),
             _ => told,
         }

@@ -3,7 +3,8 @@
 //!
 //! Waiting for exactly that state, never for "whatever is newest", is what makes a run
 //! reproducible to the bit on any number of threads. Only where a [`Shedder`] keeps a latency
-//! budget does the wait end at the frame's deadline; the frame's row says so then.
+//! budget does the wait end with the next frame; the row of a frame that went on with an older state
+//! says so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -95,12 +96,13 @@ impl Intake<'_> {
             self.lose(frame, Fate::Dropped, Reason::FrameShed);
             return Ok(true);
         }
-        let deadline = self.shedder.as_ref().map(|shedder| shedder.begin_before(frame.arrival));
+        let shedder = self.shedder.as_ref();
+        let patience = shedder.map(|shedder| shedder.wait_until(frame.arrival, Instant::now()));
         // The tracker hangs up only when the run has failed; its error is the one to report.
-        let Some(told) = known.wait_for(self, frame.stamp.index, deadline) else {
+        let Some(told) = known.wait_for(self, frame.stamp.index, patience) else {
             return Ok(false);
         };
-        let Some(blank) = self.reserve(deadline) else {
+        let Some(blank) = self.reserve(patience) else {
             self.lose(frame, Fate::Dropped, Reason::ProcessingOverrun);
             return Ok(true);
         };
@@ -142,9 +144,9 @@ impl Intake<'_> {
         verdict
     }
 
-    fn reserve(&mut self, deadline: Option<Instant>) -> Option<Blank> {
-        let Some(deadline) = deadline else { return Some(self.pool.reserve()) };
-        let blank = self.pool.reserve_until(deadline);
+    fn reserve(&mut self, patience: Option<Instant>) -> Option<Blank> {
+        let Some(patience) = patience else { return Some(self.pool.reserve()) };
+        let blank = self.pool.reserve_until(patience);
         if let (None, Some(shedder)) = (&blank, &mut self.shedder) {
             shedder.refuse();
         }

@@ -197,11 +197,13 @@ impl Shedder {
         self.refused_in_a_row += 1;
     }
 
-    /// Until when the preparations of a frame may take.
-    pub fn begin_before(&self, arrival: Instant) -> Instant {
+    /// Until when a frame may wait for a buffer, the tracker and the template: no longer than to the next
+    /// frame, or all that follow would be late too, and a slow template would hold up the alarms.
+    pub fn wait_until(&self, arrival: Instant, now: Instant) -> Instant {
+        let interval = Duration::from_secs_f64(self.interval.mean.clamp(1e-3, 60.0));
         let spare_s = (self.total_s * MARGIN - self.needed.high()).min(self.queue_s * MARGIN);
-        // A budget without end is limited all the same: some deadline keeps the source served.
-        arrival + Duration::from_secs_f64(spare_s.clamp(0.0, 60.0))
+        let latest = arrival + Duration::from_secs_f64(spare_s.clamp(0.0, 60.0));
+        latest.min(now + interval)
     }
 
     fn verdict(&mut self, row: u64, arrival: Instant, now: Instant) -> Verdict {
@@ -278,7 +280,10 @@ impl Shedder {
             self.calm = CALM;
         }
         self.stepped_back = Some(now);
-        Some(self.change(self.level - 1, row, time_s, now))
+        // Half of the way that seems possible: a large step would be guessed from afar.
+        let possible = (0..self.level).find(|level| self.utilisation(*level) <= EASY);
+        let level = possible.unwrap_or(self.level - 1).max(self.level / 2);
+        Some(self.change(level, row, time_s, now))
     }
 
     fn change(&mut self, level: usize, frame: u64, time_s: f64, now: Instant) -> Shedding {
