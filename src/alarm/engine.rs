@@ -84,11 +84,54 @@ impl AlarmEngine {
         gauges: &[Measurement],
         cell: &CellSample,
     ) -> Vec<AlarmEvent> {
+        self.judge(stamp, drift, gauges, cell, true)
+    }
+
+    /// Judges a frame that liwatch passed over by its own choice. What the cell tells still counts;
+    /// a rule that is unknown for it goes on as if the frame had not been, so that a hold does not
+    /// start anew between two frames that were measured.
+    pub fn pass_over(
+        &mut self,
+        stamp: &Stamp,
+        gauges: &[Measurement],
+        cell: &CellSample,
+    ) -> Vec<AlarmEvent> {
+        self.judge(stamp, &Drift::UNKNOWN, gauges, cell, false)
+    }
+
+    /// For each gauge, whether a rule refers to it.
+    pub fn needed(&self, gauges: usize) -> Vec<bool> {
+        let mut needed = vec![false; gauges];
+        for place in self.alarms.iter().flat_map(|alarm| &alarm.places) {
+            match *place {
+                Place::Value { gauge, .. }
+                | Place::Error { gauge, .. }
+                | Place::Quality { gauge } => {
+                    needed[gauge] = true;
+                }
+                Place::Time | Place::Drift(_) | Place::Voltage | Place::Current => {}
+            }
+        }
+        needed
+    }
+
+    fn judge(
+        &mut self,
+        stamp: &Stamp,
+        drift: &Drift,
+        gauges: &[Measurement],
+        cell: &CellSample,
+        looked: bool,
+    ) -> Vec<AlarmEvent> {
         let mut events = Vec::new();
         for alarm in &mut self.alarms {
             let values: Vec<f64> =
                 alarm.places.iter().map(|place| place.value(stamp, drift, gauges, cell)).collect();
-            if alarm.turns(stamp.time_s, alarm.rule.judge(&values)) {
+            let verdict = alarm.rule.judge(&values);
+            if verdict == Verdict::Unknown && !looked {
+                continue;
+            }
+            if alarm.turns(stamp.time_s, verdict) {
                 events.push(alarm.event(stamp, &values, &self.names));
             }
         }
@@ -278,6 +321,30 @@ mod tests {
         let series = [(400.0, NAN), (NAN, NAN), (NAN, NAN), (600.0, NAN)];
         let expected = [(0, AlarmState::Raised), (3, AlarmState::Cleared)];
         assert_eq!(states(&mut raised, &series), expected);
+    }
+
+    #[test]
+    fn a_hold_goes_on_over_frames_that_were_passed_over() {
+        let mut engine = engine("anode.gap < 500.0", 2.0).expect("the rule is right");
+        let blank = Measurement::blank(&schema());
+        let mut near = blank.clone();
+        near.values[1] = 400.0;
+        let raised = (0..9).find(|k| {
+            let time_s = *k as f64 * 0.5;
+            let stamp = Stamp { index: *k, sequence: *k, time_s, unix_time_s: f64::NAN };
+            let events = match k % 3 {
+                0 => engine.evaluate(
+                    &stamp,
+                    &Drift::UNKNOWN,
+                    std::slice::from_ref(&near),
+                    &CellSample::UNKNOWN,
+                ),
+                _ => engine.pass_over(&stamp, std::slice::from_ref(&blank), &CellSample::UNKNOWN),
+            };
+            !events.is_empty()
+        });
+        assert_eq!(raised, Some(6), "every third frame was measured; 2 s are over at frame 4");
+        assert_eq!(engine.needed(1), [true]);
     }
 
     #[test]

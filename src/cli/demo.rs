@@ -34,6 +34,7 @@ pub fn run(args: &Args) -> Outcome {
         recording,
         speed: crate::source::Speed::Max,
         threads: None,
+        inject: None,
         corrected: Default::default(),
         force: true,
         json: args.json,

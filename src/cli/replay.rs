@@ -15,9 +15,11 @@ use crate::cell::CellSeries;
 use crate::config::Config;
 use crate::format;
 use crate::frame::Ledger;
-use crate::pipeline::{self, FrameRow, Keep, Setup, SetupError, Sink, SinkError};
-use crate::source::{FrameTimes, Replay, Source, Speed};
-use crate::store::{Recorder, RunSummary, StoreError, StoreOptions, draw};
+use crate::pipeline::{self, FrameRow, Keep, Setup, SetupError, Shedding, Sink, SinkError};
+use crate::source::{
+    FaultClock, FaultKind, Faults, FaultyRecording, FaultySource, FrameTimes, Replay, Source, Speed,
+};
+use crate::store::{FaultyDisk, Recorder, RunSummary, StoreError, StoreOptions, WhenSlow, draw};
 
 /// Measure a recording: drift, front, crack, cell and alarms, into one HDF5 run file
 #[derive(clap::Args)]
@@ -39,6 +41,11 @@ pub struct Args {
     /// max, realtime, or a multiple of it such as x10
     #[arg(long, default_value = "max")]
     pub speed: Speed,
+    /// Rehearse faults: KIND=RATE[:SIZE] or KIND@FRAME[:SIZE], by commas, and seed=N. Kinds: drop,
+    /// corrupt, duplicate, reorder (frames), stall (ms), burst (frames), disk-full (ms),
+    /// disk-stall (ms)
+    #[arg(long, value_name = "FAULTS")]
+    pub inject: Option<Faults>,
     /// Threads that observe frames (default: all cores)
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -62,6 +69,10 @@ pub fn run(args: &Args) -> Outcome {
     super::recover::earlier_run(&args.out, args.force)?;
     let recording: Arc<dyn format::Recording> =
         Arc::from(format::open(&args.recording).context("the recording cannot be opened")?);
+    let recording = match &args.inject {
+        Some(faults) => Arc::new(FaultyRecording::new(recording, faults.clone())),
+        None => recording,
+    };
     for note in &recording.info().notes {
         tracing::warn!("{}: {note}", args.recording.display());
     }
@@ -93,21 +104,38 @@ pub fn run(args: &Args) -> Outcome {
     plan.frames_file = raw.as_ref().map(RawFrames::name);
     let raw = raw.map(|raw| raw.create(args, &setup, &plan, &times)).transpose()?;
     let (keep, told_raw) = raw.unzip();
-    let options = StoreOptions::from(&setup.config.store);
-    let file =
-        Recorder::create(&args.out, &plan, args.force, options).map_err(|error| match error {
-            StoreError::Exists { .. } => Failure::Usage(error.into()),
-            other => Failure::Run(other.into()),
-        })?;
+    let mut played = Replay::new(&*recording, times, args.speed);
+    let mut options = StoreOptions::from(&setup.config.store);
+    if pipeline::sheds(&setup, &played) {
+        // A latency budget is not kept by waiting for a disk.
+        options.when_slow = WhenSlow::LeaveOut;
+    }
+    let faults = args.inject.clone().unwrap_or_default();
+    let clock = Arc::new(FaultClock::default());
+    let of_disk = faults.any(&[FaultKind::DiskFull, FaultKind::DiskStall]);
+    let file = Recorder::create_on(&args.out, &plan, args.force, options, |disk| match of_disk {
+        true => Box::new(FaultyDisk::new(disk, faults.clone(), Arc::clone(&clock))),
+        false => Box::new(disk),
+    })
+    .map_err(|error| match error {
+        StoreError::Exists { .. } => Failure::Usage(error.into()),
+        other => Failure::Run(other.into()),
+    })?;
 
-    let mut source = Replay::new(&*recording, times, args.speed);
+    let mut faulty;
+    let source: &mut dyn Source = match args.inject {
+        Some(_) => {
+            faulty = FaultySource::new(&mut played, faults, clock);
+            &mut faulty
+        }
+        None => &mut played,
+    };
     let mut sink = WithProgress::new(file, source.len_hint(), args.json);
     sink.keep = keep;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&stop));
     let started = std::time::Instant::now();
-    let ledger =
-        pipeline::run(&setup, &mut source, cell.as_ref(), alarms, &mut sink, threads, &stop);
+    let ledger = pipeline::run(&setup, source, cell.as_ref(), alarms, &mut sink, threads, &stop);
     let elapsed = started.elapsed();
     sink.bar.finish_and_clear();
     let ledger = ledger.context("the run failed")?;
@@ -245,6 +273,11 @@ impl Sink for WithProgress {
     fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
         self.bar.set_message(format!("{} {:?} at {:.2} s", event.name, event.state, event.time_s));
         self.file.alarm(event)
+    }
+
+    fn shedding(&mut self, change: &Shedding) -> Result<(), SinkError> {
+        self.bar.set_message(change.message.clone());
+        self.file.shedding(change)
     }
 
     fn close(&mut self, ledger: &Ledger) -> Result<(), SinkError> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{Outcome, print_json};
+use crate::frame::Reason;
 use crate::store::{RunSummary, draw, summary_text};
 
 /// Summarise a run file and draw its picture
@@ -83,6 +84,24 @@ pub fn json(run: &RunSummary) -> serde_json::Value {
             })
         })
         .collect();
+    let shedding: Vec<_> = run
+        .shedding
+        .iter()
+        .map(|change| {
+            serde_json::json!({
+                "time_s": change.time_s,
+                "frame": change.frame,
+                "level": change.level,
+                "message": change.message,
+            })
+        })
+        .collect();
+    let reasons: serde_json::Map<String, serde_json::Value> = Reason::ALL
+        .iter()
+        .map(|(reason, name)| (run.reason.iter().filter(|c| **c == *reason as u16).count(), *name))
+        .filter(|(count, name)| *count > 0 && *name != "none")
+        .map(|(count, name)| (name.to_owned(), count.into()))
+        .collect();
     let latency: serde_json::Map<String, serde_json::Value> = run
         .latency
         .iter()
@@ -90,7 +109,10 @@ pub fn json(run: &RunSummary) -> serde_json::Value {
             let object = serde_json::json!({
                 "median_ms": number(Some(stage.median_ms)),
                 "p99_ms": number(Some(stage.p99_ms)),
+                "p999_ms": number(Some(stage.p999_ms)),
                 "worst_ms": number(Some(stage.worst_ms)),
+                "worst_frame": stage.worst_frame,
+                "frames": stage.frames,
             });
             (stage.stage.clone(), object)
         })
@@ -103,6 +125,8 @@ pub fn json(run: &RunSummary) -> serde_json::Value {
         "locked": run.locked.iter().filter(|locked| **locked == 1).count(),
         "gauges": gauges,
         "alarms": alarms,
+        "reasons": reasons,
+        "shedding": shedding,
         "latency": latency,
     })
 }

@@ -245,6 +245,11 @@ impl Source<'_> {
         positive("drift", "line_time_us", config.drift.line_time_us)?;
         positive("pipeline", "lag_frames", Some(config.pipeline.lag_frames as f64))?;
         positive("pipeline", "queue_frames", Some(config.pipeline.queue_frames as f64))?;
+        positive("budget", "total_ms", config.budget.total_ms)?;
+        positive("budget", "queue_ms", config.budget.queue_ms)?;
+        positive("budget", "register_ms", config.budget.register_ms)?;
+        positive("budget", "track_ms", config.budget.track_ms)?;
+        positive("budget", "gauge_ms", config.budget.gauge_ms)?;
         positive("store", "sync_ms", Some(config.store.sync_ms))?;
         positive("store", "memory_mb", Some(config.store.memory_mb))?;
         positive("cell", "max_gap_s", config.cell.max_gap_s)?;

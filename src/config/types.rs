@@ -129,9 +129,12 @@ impl Default for PipelineConfig {
 }
 
 /// `[budget]`, all in milliseconds; what is absent is not judged.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BudgetConfig {
+    /// Work is left out to keep `total_ms` and `queue_ms`, where frames come at a pace of their
+    /// own: first gauges that no alarm needs, then frames.
+    pub shed: bool,
     /// From a frame's arrival to the decision of its alarms.
     pub total_ms: Option<f64>,
     pub queue_ms: Option<f64>,
@@ -139,6 +142,19 @@ pub struct BudgetConfig {
     pub track_ms: Option<f64>,
     /// For each gauge by itself.
     pub gauge_ms: Option<f64>,
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        BudgetConfig {
+            shed: true,
+            total_ms: None,
+            queue_ms: None,
+            register_ms: None,
+            track_ms: None,
+            gauge_ms: None,
+        }
+    }
 }
 
 /// `[cell]`: how to read a cell log; what is absent is found from the header.

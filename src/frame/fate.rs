@@ -60,11 +60,17 @@ pub enum Reason {
     RegionOutside = 13,
     /// Its row was not, or no longer, in the journal that the run file was built from.
     NotInJournal = 14,
+    /// Passed over to keep the budget: only every k-th frame was measured, or it could not be
+    /// finished in time.
+    FrameShed = 15,
+    /// Measured with an older state of the tracker or of the template than the fixed lag asks for,
+    /// to keep the budget: a replay at leisure may differ in the last digits.
+    StaleFeedback = 16,
 }
 
 impl Reason {
     /// All reasons with their names, as the run file's enumeration lists them.
-    pub const ALL: [(Reason, &'static str); 15] = [
+    pub const ALL: [(Reason, &'static str); 17] = [
         (Reason::None, "none"),
         (Reason::Truncated, "truncated"),
         (Reason::Undecodable, "undecodable"),
@@ -80,6 +86,8 @@ impl Reason {
         (Reason::GaugeShed, "gauge_shed"),
         (Reason::RegionOutside, "region_outside"),
         (Reason::NotInJournal, "not_in_journal"),
+        (Reason::FrameShed, "frame_shed"),
+        (Reason::StaleFeedback, "stale_feedback"),
     ];
 
     /// The reason of this number in the run file.
@@ -112,8 +120,13 @@ impl Ledger {
         }
     }
 
+    /// Frames that have a fate.
+    pub fn fates(&self) -> u64 {
+        self.measured + self.degraded + self.dropped + self.corrupt + self.missing
+    }
+
     /// True when every received frame has exactly one fate.
     pub fn balances(&self) -> bool {
-        self.received == self.measured + self.degraded + self.dropped + self.corrupt + self.missing
+        self.received == self.fates()
     }
 }

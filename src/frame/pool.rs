@@ -4,6 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -49,6 +50,13 @@ impl Pool {
             },
         };
         Blank(Slot { image: Some(image), give_back: self.give_back.clone() })
+    }
+
+    /// Takes a buffer if one is free, or may be made, before `deadline`.
+    pub fn reserve_until(&self, deadline: Instant) -> Option<Blank> {
+        let ready = self.free.try_recv().ok().or_else(|| self.make());
+        let image = ready.or_else(|| self.free.recv_deadline(deadline).ok())?;
+        Some(Blank(Slot { image: Some(image), give_back: self.give_back.clone() }))
     }
 
     fn make(&self) -> Option<Image> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -12,10 +13,11 @@ use super::job::{Feedback, Seen};
 use super::keep::{Keeper, Kept};
 use super::observer::nanoseconds;
 use super::setup::Setup;
+use super::shed::{Report, Shedding};
 use super::sink::FrameRow;
 use crate::alarm::{AlarmEngine, AlarmEvent, AlarmState};
 use crate::cell::{CellSample, CellSeries};
-use crate::frame::Ledger;
+use crate::frame::{Ledger, Reason};
 use crate::gauge::{AnyHints, AnyTracker, Measurement, Schema};
 use crate::register::{Told, Tracker};
 
@@ -23,7 +25,11 @@ use crate::register::{Told, Tracker};
 pub enum Result {
     Row(Box<FrameRow>),
     Alarm(AlarmEvent),
+    Shedding(Shedding),
 }
+
+/// Frames that wait for the template while there is a budget to keep, at most.
+const GROWTH_WAITING: usize = 2;
 
 /// The sequential state of a run.
 pub struct Follower<'a> {
@@ -32,6 +38,8 @@ pub struct Follower<'a> {
     gauges: Vec<Followed<'a>>,
     cell: Option<&'a CellSeries>,
     alarms: AlarmEngine,
+    /// Gauges that an alarm refers to.
+    needed: Vec<bool>,
     pub ledger: Ledger,
 }
 
@@ -47,6 +55,8 @@ pub struct Ends {
     pub feedback: Sender<Arc<Feedback>>,
     pub growth: Sender<Growth>,
     pub results: Sender<Result>,
+    /// For the shedder, where there is one.
+    pub reports: Option<Sender<Report>>,
 }
 
 impl<'a> Follower<'a> {
@@ -62,9 +72,15 @@ impl<'a> Follower<'a> {
             registration: Tracker::new(setup.anchor.index as u64, setup.registration),
             gauges: gauges.collect(),
             cell,
+            needed: alarms.needed(setup.gauges.len()),
             alarms,
             ledger: Ledger::default(),
         }
+    }
+
+    /// For each gauge, whether an alarm refers to it.
+    pub fn needed(&self) -> Vec<bool> {
+        self.needed.clone()
     }
 
     /// What the observers are told before any frame was tracked.
@@ -76,17 +92,22 @@ impl<'a> Follower<'a> {
     }
 
     /// Runs until all observers and the intake have hung up, or nobody takes the results.
-    /// Each frame is offered to `keeper` after its alarms.
-    pub fn run(&mut self, ends: &Ends, mut keeper: Option<&mut Keeper>) {
+    /// `announced` counts the rows of the source. Each frame is offered to `keeper` after its alarms.
+    pub fn run(&mut self, ends: &Ends, announced: &AtomicU64, mut keeper: Option<&mut Keeper>) {
         let mut early = BTreeMap::new();
         let mut next = 0;
         for seen in &ends.seen {
-            early.insert(seen.stamp.index, seen);
+            let twice = early.insert(seen.stamp.index, seen);
+            debug_assert!(twice.is_none(), "a frame has two fates");
             while let Some(seen) = early.remove(&next) {
                 next += 1;
                 if !self.follow(seen, ends, keeper.as_deref_mut()) {
                     return;
                 }
+                // Received = the sum of the fates + frames in flight, at every moment.
+                let received = announced.load(Ordering::Relaxed);
+                debug_assert_eq!(self.ledger.fates(), next, "each row has one fate");
+                debug_assert!(self.ledger.fates() + early.len() as u64 <= received);
             }
         }
     }
@@ -96,12 +117,18 @@ impl<'a> Follower<'a> {
         let started = Instant::now();
         self.ledger.enter(seen.fate);
         let decision = self.registration.track(seen.stamp.index, seen.drift.as_ref());
-        if let (Some(fold), Some(image)) = (decision.fold, seen.image)
-            && ends.growth.send(Growth { image, fold }).is_err()
-        {
-            return false;
-        }
         let measurements = self.measure(seen.stamp, seen.gauges);
+        let cell = self.cell.map_or(CellSample::UNKNOWN, |cell| cell.at(seen.stamp.time_s));
+        // Alarms come before everything that could make them wait.
+        let passed_over = matches!(seen.reason, Reason::FrameShed | Reason::ProcessingOverrun);
+        let mut events = match passed_over {
+            true => self.alarms.pass_over(&seen.stamp, &measurements, &cell),
+            false => self.alarms.evaluate(&seen.stamp, &decision.drift, &measurements, &cell),
+        };
+        let decided = Instant::now();
+        for event in &mut events {
+            event.decision_latency_s = decided.duration_since(seen.arrival).as_secs_f64();
+        }
         let feedback = Feedback {
             drift: Told {
                 prediction: decision.prediction,
@@ -112,16 +139,16 @@ impl<'a> Follower<'a> {
         };
         // The intake may have finished already; then nobody needs the feedback.
         let _ = ends.feedback.send(Arc::new(feedback));
-        let cell = self.cell.map_or(CellSample::UNKNOWN, |cell| cell.at(seen.stamp.time_s));
-        let mut events = self.alarms.evaluate(&seen.stamp, &decision.drift, &measurements, &cell);
-        let decided = Instant::now();
-        for event in &mut events {
-            event.decision_latency_s = decided.duration_since(seen.arrival).as_secs_f64();
-        }
         let mut latency_ns = seen.latency_ns;
+        let observed = !latency_ns.is_empty();
         latency_ns.resize(2 + self.gauges.len(), 0);
         latency_ns.push(nanoseconds(started, decided));
         latency_ns.push(nanoseconds(seen.arrival, decided));
+        if let Some(reports) = &ends.reports {
+            let report = self.report(seen.stamp.index, observed, &latency_ns);
+            // As for the feedback.
+            let _ = reports.send(report);
+        }
         let row = FrameRow {
             stamp: seen.stamp,
             fate: seen.fate,
@@ -132,13 +159,34 @@ impl<'a> Follower<'a> {
             latency_ns,
         };
         let alarm = events.iter().any(|event| event.state == AlarmState::Raised);
-        let sent = ends.results.send(Result::Row(Box::new(row))).is_ok()
+        let told = ends.results.send(Result::Row(Box::new(row))).is_ok()
             && events.into_iter().all(|event| ends.results.send(Result::Alarm(event)).is_ok());
+        let Seen { stamp, fate, reason, image, raw, .. } = seen;
+        // The template grows after that, on its own thread; its queue is bounded by the pool alone,
+        // so that a slow build never holds up the next frame's alarms.
+        let behind = ends.reports.is_some() && ends.growth.len() >= GROWTH_WAITING;
+        let grown = match (decision.fold, image) {
+            // With a budget to keep, a template that is behind does without this frame, and its
+            // buffer goes to one that waits to be measured.
+            (Some(fold), _) if behind && fold.build.is_none() && !fold.restart => true,
+            (Some(fold), Some(image)) => told && ends.growth.send(Growth { image, fold }).is_ok(),
+            _ => true,
+        };
+        // Whoever keeps raw frames may make a replay wait, so they come last of all.
         if let Some(keeper) = keeper {
-            let Seen { stamp, fate, reason, raw, .. } = seen;
             keeper.take(Kept { stamp, fate, reason, alarm }, raw);
         }
-        sent
+        told && grown
+    }
+
+    fn report(&self, row: u64, observed: bool, latency_ns: &[u64]) -> Report {
+        let gauges = || latency_ns[2..].iter().zip(&self.needed);
+        let sum = |wanted: bool| {
+            gauges().filter(|(_, needed)| **needed == wanted).map(|(ns, _)| *ns).sum::<u64>()
+        };
+        let total_ns = latency_ns.last().copied().unwrap_or(0);
+        let work_ns = observed.then(|| (latency_ns[1] + sum(true), sum(false)));
+        Report { row, total_ns, work_ns }
     }
 
     fn measure(

@@ -1,24 +1,29 @@
-//! The first station: takes announced frames from the source, gives each the tracker's state of a
-//! fixed number of frames ago, and queues it for the observers.
+//! The first station: takes announced frames from the source in order, gives each the tracker's
+//! state of a fixed number of frames ago, and queues it for the observers.
 //!
 //! Waiting for exactly that state, never for "whatever is newest", is what makes a run
-//! reproducible to the bit on any number of threads.
+//! reproducible to the bit on any number of threads. Only where a [`Shedder`] keeps a latency
+//! budget does the wait end with the next frame; the row of a frame that went on with an older state
+//! says so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
+use super::follower::Result as Outcome;
 use super::job::{Feedback, Job, Pixels, Seen};
 use super::load::load;
 use super::run::PipelineError;
+use super::shed::{Report, Shedder, Verdict};
 use crate::config::Policy;
 use crate::format::{Access, Recording};
-use crate::frame::{Fate, Pool, Reason};
+use crate::frame::{Blank, Fate, Pool, Reason};
 use crate::noise::Defects;
 use crate::register::{Reference, lag_at};
-use crate::source::{Announced, Payload, Source};
+use crate::source::{Announced, Ordered, Payload};
 
 /// The ends of the channels that the intake holds.
 pub struct Intake<'a> {
@@ -38,76 +43,124 @@ pub struct Intake<'a> {
     pub feedback: Receiver<Arc<Feedback>>,
     /// New versions of the reference, in order.
     pub references: Receiver<Arc<Reference>>,
+    /// Keeps the budget, where there is one to keep.
+    pub shedder: Option<Shedder>,
+    /// From the tracker, for the shedder.
+    pub reports: Receiver<Report>,
+    /// Changes of what is shed, for the storage thread.
+    pub results: Sender<Outcome>,
+    /// Rows that the source has announced so far.
+    pub announced: &'a AtomicU64,
     pub stop: &'a AtomicBool,
 }
 
 impl Intake<'_> {
-    /// Runs until the source ends or the run is stopped; returns the number of frames announced.
+    /// Runs until the source ends or the run is stopped.
     ///
     /// # Errors
     /// [`PipelineError::QueueFull`] under the policy `fail`.
     pub fn run(
-        self,
-        source: &mut dyn Source,
+        mut self,
+        source: &mut Ordered<'_>,
         first: Arc<Feedback>,
         anchor: Arc<Reference>,
-    ) -> Result<u64, PipelineError> {
+    ) -> Result<(), PipelineError> {
         let mut known =
             Known { feedback: (0, VecDeque::from([first])), references: VecDeque::from([anchor]) };
-        let mut announced = 0;
         let mut bytes = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
-            let Some(frame) = source.next() else { break };
-            announced += 1;
-            let Payload::Recorded(index) = frame.payload else {
-                self.lose(&frame);
-                continue;
-            };
-            // The tracker hangs up only when the run has failed; its error is the one to report.
-            let Some(told) = known.wait_for(&self, frame.stamp.index) else {
-                break;
-            };
-            let blank = self.pool.reserve();
-            let pixels = match self.recording.access() {
-                Access::Random => Pixels::Reserved { index, blank },
-                Access::Sequential => {
-                    match load(
-                        self.recording,
-                        index,
-                        blank,
-                        self.defects,
-                        self.keep_raw,
-                        &mut bytes,
-                    ) {
-                        Ok(loaded) => Pixels::Loaded(loaded),
-                        Err(reason) => {
-                            let payload = Payload::Lost(Fate::Corrupt, reason);
-                            self.lose(&Announced { payload, ..frame });
-                            continue;
-                        }
+            let Some(frame) = source.next_row() else { break };
+            let before = self.announced.fetch_add(1, Ordering::Relaxed);
+            debug_assert_eq!(frame.stamp.index, before, "rows are consecutive");
+            match frame.payload {
+                Payload::Lost(fate, reason) => self.lose(&frame, fate, reason),
+                Payload::Recorded(index) => {
+                    if !self.begin(&frame, index, &mut known, &mut bytes)? {
+                        break;
                     }
                 }
-            };
-            let job = Job {
-                stamp: frame.stamp,
-                arrival: frame.arrival,
-                pixels,
-                drift: told.drift,
-                gauges: told.gauges,
-                reference: told.reference,
-            };
-            if !self.enqueue(job)? {
-                break;
             }
         }
-        Ok(announced)
+        Ok(())
     }
 
-    fn lose(&self, frame: &Announced) {
-        if let Payload::Lost(fate, reason) = frame.payload {
-            // A closed channel means that the run has failed; the tracker reports it.
-            let _ = self.lost.send(Seen::lost(frame.stamp, frame.arrival, fate, reason));
+    /// Queues a frame, or gives it the fate of one that is not measured; false when the run has
+    /// failed elsewhere.
+    fn begin(
+        &mut self,
+        frame: &Announced,
+        index: usize,
+        known: &mut Known,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, PipelineError> {
+        let verdict = self.shed(frame);
+        if verdict == Verdict::Nothing {
+            self.lose(frame, Fate::Dropped, Reason::FrameShed);
+            return Ok(true);
         }
+        let shedder = self.shedder.as_ref();
+        let patience = shedder.map(|shedder| shedder.wait_until(frame.arrival, Instant::now()));
+        // The tracker hangs up only when the run has failed; its error is the one to report.
+        let Some(told) = known.wait_for(self, frame.stamp.index, patience) else {
+            return Ok(false);
+        };
+        let Some(blank) = self.reserve(patience) else {
+            self.lose(frame, Fate::Dropped, Reason::ProcessingOverrun);
+            return Ok(true);
+        };
+        let pixels = match self.recording.access() {
+            Access::Random => Pixels::Reserved { index, blank },
+            Access::Sequential => {
+                match load(self.recording, index, blank, self.defects, self.keep_raw, bytes) {
+                    Ok(loaded) => Pixels::Loaded(loaded),
+                    Err(reason) => {
+                        self.lose(frame, Fate::Corrupt, reason);
+                        return Ok(true);
+                    }
+                }
+            }
+        };
+        if let Some(shedder) = &mut self.shedder {
+            shedder.begun(frame.stamp.index);
+        }
+        self.enqueue(Job {
+            stamp: frame.stamp,
+            arrival: frame.arrival,
+            pixels,
+            drift: told.drift,
+            gauges: told.gauges,
+            reference: told.reference,
+            stale: told.stale,
+            needed_only: verdict == Verdict::WithoutOptional,
+        })
+    }
+
+    fn shed(&mut self, frame: &Announced) -> Verdict {
+        let Some(shedder) = &mut self.shedder else { return Verdict::Everything };
+        self.reports.try_iter().for_each(|report| shedder.told(&report));
+        let stamp = frame.stamp;
+        let (verdict, change) =
+            shedder.decide(stamp.index, stamp.time_s, frame.arrival, Instant::now());
+        if let Some(change) = change {
+            tracing::warn!("from frame {} on: {}", change.frame, change.message);
+            // A closed channel means that the run has failed; the storage thread reports it.
+            let _ = self.results.send(Outcome::Shedding(change));
+        }
+        verdict
+    }
+
+    fn reserve(&mut self, patience: Option<Instant>) -> Option<Blank> {
+        let Some(patience) = patience else { return Some(self.pool.reserve()) };
+        let blank = self.pool.reserve_until(patience);
+        if let (None, Some(shedder)) = (&blank, &mut self.shedder) {
+            shedder.refuse();
+        }
+        blank
+    }
+
+    fn lose(&self, frame: &Announced, fate: Fate, reason: Reason) {
+        // A closed channel means that the run has failed; the tracker reports it.
+        let _ = self.lost.send(Seen::lost(frame.stamp, frame.arrival, fate, reason));
     }
 
     /// False when the observers are gone.
@@ -158,33 +211,71 @@ struct Told {
     drift: Arc<Feedback>,
     gauges: Arc<Feedback>,
     reference: Arc<Reference>,
+    /// Something is older than the lag asks for.
+    stale: bool,
 }
 
 impl Known {
     /// What is known after row `index − lag`, and the reference it asks for: for the gauges the
-    /// whole lag, for the drift that of [`lag_at`]. Nothing when the tracker is gone.
-    fn wait_for(&mut self, intake: &Intake<'_>, index: u64) -> Option<Told> {
+    /// whole lag, for the drift that of [`lag_at`]. Of each, the newest before it that is there at
+    /// the deadline. Nothing when the tracker is gone.
+    fn wait_for(
+        &mut self,
+        intake: &Intake<'_>,
+        index: u64,
+        deadline: Option<Instant>,
+    ) -> Option<Told> {
         let rows = |lag: u64| (index + 1).saturating_sub(lag);
         let for_gauges = rows(intake.lag_frames);
         let for_drift = rows(lag_at(index, intake.lag_frames)).max(for_gauges);
         let (oldest, known) = &mut self.feedback;
-        while *oldest + (known.len() as u64) <= for_drift {
-            known.push_back(intake.feedback.recv().ok()?);
+        let mut stale = false;
+        while *oldest + (known.len() as u64) <= for_drift && !stale {
+            match receive(&intake.feedback, deadline) {
+                Received::Item(feedback) => known.push_back(feedback),
+                Received::TooLate => stale = true,
+                Received::Gone => return None,
+            }
         }
-        while *oldest < for_gauges {
+        while *oldest < for_gauges && known.len() > 1 {
             known.pop_front();
             *oldest += 1;
         }
         let gauges = Arc::clone(known.front()?);
-        let drift = Arc::clone(known.get((for_drift - *oldest) as usize)?);
+        let newest = known.len() - 1;
+        let drift = Arc::clone(known.get(newest.min((for_drift - *oldest) as usize))?);
         let version = drift.drift.version;
         while self.references.back()?.version < version {
-            self.references.push_back(intake.references.recv().ok()?);
+            match receive(&intake.references, deadline) {
+                Received::Item(reference) => self.references.push_back(reference),
+                Received::TooLate => {
+                    stale = true;
+                    break;
+                }
+                Received::Gone => return None,
+            }
         }
-        while self.references.front()?.version < version {
+        while self.references.front()?.version < version && self.references.len() > 1 {
             self.references.pop_front();
         }
         let reference = Arc::clone(self.references.front()?);
-        Some(Told { drift, gauges, reference })
+        Some(Told { drift, gauges, reference, stale })
+    }
+}
+
+enum Received<T> {
+    Item(T),
+    TooLate,
+    Gone,
+}
+
+fn receive<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Received<T> {
+    let Some(deadline) = deadline else {
+        return channel.recv().map_or(Received::Gone, Received::Item);
+    };
+    match channel.recv_deadline(deadline) {
+        Ok(item) => Received::Item(item),
+        Err(error) if error.is_timeout() => Received::TooLate,
+        Err(_) => Received::Gone,
     }
 }

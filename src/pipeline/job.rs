@@ -27,6 +27,10 @@ pub struct Job {
     pub drift: Arc<Feedback>,
     pub gauges: Arc<Feedback>,
     pub reference: Arc<Reference>,
+    /// Feedback or reference are older than the lag asks for.
+    pub stale: bool,
+    /// Gauges that no alarm needs are left out.
+    pub needed_only: bool,
 }
 
 /// The pixels of a job.

@@ -8,13 +8,17 @@ mod grower;
 mod intake;
 mod job;
 mod keep;
+mod latency;
 mod load;
 mod observer;
 mod run;
 mod setup;
+mod shed;
 mod sink;
 
 pub use keep::{Keep, KeepFrames, Kept};
-pub use run::{PipelineError, run};
+pub use latency::{Latencies, Percentiles, StageLatency};
+pub use run::{PipelineError, run, sheds};
 pub use setup::{NamedGauge, Setup, SetupError};
+pub use shed::Shedding;
 pub use sink::{FrameRow, GaugePlan, Program, RunPlan, Sink, SinkError, SourceDescription};

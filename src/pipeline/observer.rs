@@ -13,13 +13,16 @@ use crate::gauge::View;
 use crate::register::{Drift, DriftObservation, Scratch, Tracker, observe};
 
 /// Takes jobs until the intake hangs up.
-pub fn run(setup: &Setup, jobs: &Receiver<Job>, seen: &Sender<Seen>) {
+///
+/// `needed` tells the gauges that alarms refer to.
+pub fn run(setup: &Setup, needed: &[bool], jobs: &Receiver<Job>, seen: &Sender<Seen>) {
     let mut scratch = Scratch::default();
     let mut bytes = Vec::new();
     for job in jobs {
         let (stamp, arrival) = (job.stamp, job.arrival);
         // A defect in an estimator must cost one frame, not the run.
-        let result = catch_unwind(AssertUnwindSafe(|| one(setup, job, &mut scratch, &mut bytes)));
+        let result =
+            catch_unwind(AssertUnwindSafe(|| one(setup, needed, job, &mut scratch, &mut bytes)));
         let result = result.unwrap_or_else(|_| {
             tracing::error!(frame = stamp.index, "an estimator failed; please report this");
             scratch = Scratch::default();
@@ -31,7 +34,13 @@ pub fn run(setup: &Setup, jobs: &Receiver<Job>, seen: &Sender<Seen>) {
     }
 }
 
-fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> Seen {
+fn one(
+    setup: &Setup,
+    needed: &[bool],
+    job: Job,
+    scratch: &mut Scratch,
+    bytes: &mut Vec<u8>,
+) -> Seen {
     let mut clock = Clock { last: job.arrival, latency_ns: Vec::new() };
     clock.lap();
     let loaded = match job.pixels {
@@ -55,7 +64,12 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
         .gauges
         .iter()
         .zip(&job.gauges.hints)
-        .map(|(NamedGauge { gauge, .. }, hints)| {
+        .zip(needed)
+        .map(|((NamedGauge { gauge, .. }, hints), needed)| {
+            if job.needed_only && !needed {
+                clock.latency_ns.push(0);
+                return None;
+            }
             let observation = judged
                 .locked
                 .then(|| gauge.observe(&view(&image, &judged, gauge.region(), setup), hints));
@@ -63,7 +77,12 @@ fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> S
             observation
         })
         .collect();
-    let (fate, reason) = fate_of(&judged, repaired, job.stamp);
+    let shed = job.needed_only && needed.contains(&false);
+    let (fate, reason) = match fate_of(&judged, repaired, job.stamp) {
+        (_, Reason::None | Reason::NonFinitePixels) if shed => (Fate::Degraded, Reason::GaugeShed),
+        (Fate::Measured, _) if job.stale => (Fate::Degraded, Reason::StaleFeedback),
+        other => other,
+    };
     Seen {
         stamp: job.stamp,
         arrival: job.arrival,

@@ -14,7 +14,8 @@
 //! itself from the front to the back, and everything announced has its row by then.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::{bounded, unbounded};
 
@@ -22,13 +23,14 @@ use super::follower::{Ends, Follower, Result as Outcome};
 use super::intake::Intake;
 use super::keep::{Keeper, Keeping};
 use super::setup::Setup;
+use super::shed::Shedder;
 use super::sink::{Sink, SinkError};
 use super::{grower, observer};
 use crate::alarm::AlarmEngine;
 use crate::cell::CellSeries;
 use crate::frame::{Ledger, Pool, blank_for};
 use crate::register::{Accumulator, Reference};
-use crate::source::Source;
+use crate::source::{Arrivals, Ordered, Source};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,12 @@ fn buffers(queue_frames: usize, threads: usize, frame_bytes: usize) -> usize {
     wanted.min((POOL_BYTES / frame_bytes.max(1)).max(threads + 4))
 }
 
+/// Whether a run of this source leaves work out to keep its budget. It then depends on time, and is
+/// not reproducible to the bit; the ledger tells what was left out.
+pub fn sheds(setup: &Setup, source: &dyn Source) -> bool {
+    source.is_paced() && Shedder::new(&setup.config.budget, Vec::new(), 1, Instant::now()).is_some()
+}
+
 /// Runs `source` through the pipeline into `sink`, on `threads` observers. Setting `stop` ends the
 /// run in an orderly way after the frames that were announced.
 ///
@@ -83,19 +91,31 @@ pub fn run(
     }
     let mut follower = Follower::new(setup, cell, alarms);
     let first = follower.first_feedback();
+    let needed = follower.needed();
+    let named = setup.gauges.iter().zip(&needed).filter(|(_, needed)| !**needed);
+    let optional = named.map(|(gauge, _)| gauge.name.clone()).collect();
+    let cores = std::thread::available_parallelism().map_or(threads, usize::from);
+    let shedder = match source.is_paced() {
+        true => Shedder::new(&setup.config.budget, optional, threads.min(cores), Instant::now()),
+        false => None,
+    };
 
     let (jobs, waiting) = bounded(config.queue_frames.max(1));
     let (seen_in, seen) = bounded(config.queue_frames.max(1) + threads);
     // At most a lag of feedback is ever unread; these two never make the tracker wait.
     let (feedback, feedback_out) = unbounded();
     let (references, references_out) = unbounded();
-    let (growth, growth_out) = bounded(4);
+    let (reports, reports_out) = unbounded();
+    // Its images come from the pool, which bounds it.
+    let (growth, growth_out) = unbounded();
     let (results, results_out) = bounded(RESULTS_WAITING);
     let blank = blank_for(info.pixel_type, info.width, info.height);
     let keeping = sink.keep().map(|keep| Keeping::new(setup, keep, threads, blank.bytes()));
     let held = keeping.as_ref().map_or(0, Keeping::buffers);
     let in_flight = buffers(config.queue_frames, threads, blank.bytes());
     let pool = Pool::growing(in_flight, held, &blank);
+    let announced = AtomicU64::new(0);
+    let reports = shedder.is_some().then_some(reports);
     let intake = Intake {
         recording: &*setup.recording,
         defects: &setup.defects,
@@ -108,21 +128,27 @@ pub fn run(
         lost: seen_in.clone(),
         feedback: feedback_out,
         references: references_out,
+        shedder,
+        reports: reports_out,
+        results: results.clone(),
+        announced: &announced,
         stop,
     };
+    let mut source = Ordered::new(source);
 
-    let (announced, stored) = std::thread::scope(|scope| {
+    let (taken, stored) = std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (waiting, seen_in) = (waiting.clone(), seen_in.clone());
-            scope.spawn(move || observer::run(setup, &waiting, &seen_in));
+            let needed = &needed;
+            scope.spawn(move || observer::run(setup, needed, &waiting, &seen_in));
         }
         drop((waiting, seen_in));
         scope.spawn(move || grower::run(setup, accumulator, &growth_out, &references));
-        let ends = Ends { seen, feedback, growth, results };
-        let follower = &mut follower;
+        let ends = Ends { seen, feedback, growth, results, reports };
+        let (follower, announced) = (&mut follower, &announced);
         let mut keeper = keeping.map(|keeping| keeping.start(scope, setup));
         scope.spawn(move || {
-            follower.run(&ends, keeper.as_mut());
+            follower.run(&ends, announced, keeper.as_mut());
             drop(ends);
             keeper.into_iter().for_each(Keeper::finish);
         });
@@ -130,39 +156,39 @@ pub fn run(
             let stored = results_out.iter().try_for_each(|result| match result {
                 Outcome::Row(row) => sink.row(&row),
                 Outcome::Alarm(event) => sink.alarm(&event),
+                Outcome::Shedding(change) => sink.shedding(&change),
             });
             if stored.is_err() {
                 stop.store(true, Ordering::Relaxed);
             }
             (stored, sink)
         });
-        let announced = intake.run(source, first, anchor);
+        let taken = intake.run(&mut source, first, anchor);
         let stored = match storage.join() {
             Ok(stored) => stored,
             Err(defect) => std::panic::resume_unwind(defect),
         };
-        (announced, stored)
+        (taken, stored)
     });
 
     let (stored, sink) = stored;
-    let mut ledger = follower.ledger;
-    ledger.received = *announced.as_ref().unwrap_or(&0);
-    if let Err(error) = stored {
-        return Err(error.into());
+    let arrivals = source.arrivals();
+    if arrivals != Arrivals::default() {
+        tracing::warn!(
+            "the source sent {} frames again and {} too late; the ledger counts each frame once",
+            arrivals.repeated,
+            arrivals.late
+        );
     }
-    let announced = match announced {
-        Ok(announced) => announced,
-        Err(error) => {
-            ledger.received = rows(&ledger);
-            sink.close(&ledger)?;
-            return Err(error);
-        }
-    };
-    ledger.received = announced;
+    let mut ledger = follower.ledger;
+    ledger.received = announced.into_inner();
+    stored?;
+    if let Err(error) = taken {
+        // The frame that found the queue full has no row.
+        ledger.received = ledger.fates();
+        sink.close(&ledger)?;
+        return Err(error);
+    }
     sink.close(&ledger)?;
     if ledger.balances() { Ok(ledger) } else { Err(PipelineError::Unbalanced(ledger)) }
-}
-
-fn rows(ledger: &Ledger) -> u64 {
-    ledger.measured + ledger.degraded + ledger.dropped + ledger.corrupt + ledger.missing
 }

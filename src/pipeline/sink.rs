@@ -2,6 +2,7 @@
 //! frame in order, alarm events, and the ledger at the end.
 
 use super::keep::Keep;
+use super::shed::Shedding;
 use crate::alarm::AlarmEvent;
 use crate::cell::{CellSample, CellSeries};
 use crate::frame::{Calibration, Fate, Ledger, Reason, Region, Stamp};
@@ -116,6 +117,12 @@ pub trait Sink: Send {
     /// # Errors
     /// [`SinkError`] when it could not be kept.
     fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError>;
+
+    /// Takes a change of what is left out to keep the budget.
+    ///
+    /// # Errors
+    /// [`SinkError`] when it could not be kept.
+    fn shedding(&mut self, change: &Shedding) -> Result<(), SinkError>;
 
     /// Takes the final count; nothing comes after it.
     ///

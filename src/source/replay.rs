@@ -101,11 +101,13 @@ impl<'a> Replay<'a> {
         Replay { recording, times, speed, next: 0, started: None }
     }
 
-    fn wait_until(&mut self, time_s: f64) {
-        let Speed::Times(factor) = self.speed else { return };
+    /// Waits until a frame is due; tells when it was, even if nobody asked for it in time.
+    fn wait_until(&mut self, time_s: f64) -> Instant {
+        let Speed::Times(factor) = self.speed else { return Instant::now() };
         let started = *self.started.get_or_insert_with(Instant::now);
         let due = started + Duration::try_from_secs_f64(time_s / factor).unwrap_or_default();
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        due
     }
 }
 
@@ -117,18 +119,32 @@ impl Source for Replay<'_> {
         let index = self.next;
         self.next += 1;
         let (time_s, unix_time_s) = self.times.at(self.recording, index);
-        self.wait_until(time_s);
+        let arrival = self.wait_until(time_s);
         let sequence = self.recording.sequence(index);
         let lost = self.recording.lost(index).map(|(fate, reason)| Payload::Lost(fate, reason));
         Some(Announced {
             stamp: Stamp { index: index as u64, sequence, time_s, unix_time_s },
-            arrival: Instant::now(),
+            arrival,
             payload: lost.unwrap_or(Payload::Recorded(index)),
         })
     }
 
     fn len_hint(&self) -> Option<usize> {
         Some(self.recording.info().frames)
+    }
+
+    fn is_paced(&self) -> bool {
+        self.speed != Speed::Max
+    }
+
+    /// A recording has a row for each frame it holds: one that was made around alarms skips numbers,
+    /// and nothing is missing.
+    fn place(&self, frame: &Announced) -> u64 {
+        frame.stamp.index
+    }
+
+    fn first_place(&self) -> Option<u64> {
+        Some(0)
     }
 }
 

@@ -201,6 +201,7 @@ impl Builder {
                 self.urgent = true;
                 self.file()?.push_alarm(&event);
             }
+            Content::Shedding(change) => self.file()?.push_shedding(&change),
             Content::Close(close) => {
                 self.fill_to(close.ledger.received)?;
                 self.found.close = Some(close);

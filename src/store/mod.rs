@@ -2,6 +2,7 @@
 //! its summary, and the picture of a run.
 
 mod builder;
+mod faulty_disk;
 mod frames_file;
 pub mod journal;
 mod picture;
@@ -14,13 +15,14 @@ mod tail;
 mod text;
 
 pub use builder::BuildError;
+pub use faulty_disk::FaultyDisk;
 pub use frames_file::{FramesFile, FramesSummary, Told, frames_path_of, move_frames};
 pub use picture::{PictureError, draw};
 pub use recorder::{Recorder, StoreOptions, WhenSlow};
 pub use recover::{Outcome, RecoverError, Recovery, recover};
 use run_file::RAW_FRAMES;
 pub(crate) use run_file::{attributes, texts};
-pub use summary::{GaugeSummary, RunSummary, Series, StageLatency};
+pub use summary::{GaugeSummary, RunSummary, Series, SheddingSummary, StageSummary};
 pub use tail::{Event, RunState, Tail};
 pub use text::summary_text;
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use hdf5::types::{FixedUnicode, VarLenUnicode};
 
 use super::{StoreError, journal};
-use crate::frame::Ledger;
+use crate::frame::{Fate, Ledger};
+use crate::pipeline::{Latencies, Percentiles, StageLatency};
 use crate::resample::Affine;
 
 /// One number over the frames, with its one sigma.
@@ -39,13 +40,26 @@ pub struct AlarmSummary {
     pub action: String,
 }
 
-/// Latency of one stage, ms.
+/// A change of what was left out to keep the budget.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StageLatency {
+pub struct SheddingSummary {
+    pub time_s: f64,
+    pub frame: u64,
+    pub level: u32,
+    pub message: String,
+}
+
+/// Latency of one stage over the frames that were measured, ms; NaN without frames.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageSummary {
     pub stage: String,
+    pub frames: u64,
     pub median_ms: f64,
     pub p99_ms: f64,
+    pub p999_ms: f64,
     pub worst_ms: f64,
+    /// Row of the frame that took longest.
+    pub worst_frame: Option<u64>,
 }
 
 /// What a run file tells.
@@ -72,7 +86,8 @@ pub struct RunSummary {
     /// Voltage and current at the frames; empty without a cell.
     pub cell: Vec<Series>,
     pub alarms: Vec<AlarmSummary>,
-    pub latency: Vec<StageLatency>,
+    pub shedding: Vec<SheddingSummary>,
+    pub latency: Vec<StageSummary>,
 }
 
 impl RunSummary {
@@ -150,6 +165,7 @@ fn read(file: &hdf5::File, path: &Path) -> hdf5::Result<RunSummary> {
         pixel_size_nm: (number("x_pixel_size")?, number("y_pixel_size")?),
         time_s: frames.dataset("time")?.read_raw()?,
         reason: frames.dataset("reason")?.read_raw()?,
+        latency: read_latency(&entry, &fate)?,
         fate,
         ledger,
         closed: frames.attr("received").is_ok(),
@@ -159,7 +175,7 @@ fn read(file: &hdf5::File, path: &Path) -> hdf5::Result<RunSummary> {
         gauges,
         cell,
         alarms: read_alarms(&entry)?,
-        latency: read_latency(&entry)?,
+        shedding: read_shedding(&frames)?,
     })
 }
 
@@ -235,7 +251,26 @@ fn read_alarms(entry: &hdf5::Group) -> hdf5::Result<Vec<AlarmSummary>> {
         .collect())
 }
 
-fn read_latency(entry: &hdf5::Group) -> hdf5::Result<Vec<StageLatency>> {
+/// Files of earlier versions have none.
+fn read_shedding(frames: &hdf5::Group) -> hdf5::Result<Vec<SheddingSummary>> {
+    let Ok(group) = frames.group("shedding") else { return Ok(Vec::new()) };
+    let frame: Vec<u64> = group.dataset("frame")?.read_raw()?;
+    let time: Vec<f64> = group.dataset("time")?.read_raw()?;
+    let level: Vec<u32> = group.dataset("level")?.read_raw()?;
+    let message: Vec<FixedUnicode<256>> = group.dataset("message")?.read_raw()?;
+    let changes = frame.into_iter().zip(time).zip(level.into_iter().zip(message));
+    Ok(changes
+        .map(|((frame, time_s), (level, message))| SheddingSummary {
+            time_s,
+            frame,
+            level,
+            message: message.to_string(),
+        })
+        .collect())
+}
+
+/// From the rows, so that a run that was cut off has them too.
+fn read_latency(entry: &hdf5::Group, fate: &[u8]) -> hdf5::Result<Vec<StageSummary>> {
     let group = entry.group("latency")?;
     let mut stages = Vec::new();
     if let Ok(others) = group.attr("auxiliary_signals") {
@@ -245,13 +280,24 @@ fn read_latency(entry: &hdf5::Group) -> hdf5::Result<Vec<StageLatency>> {
     stages
         .into_iter()
         .map(|stage| {
-            let mut all: Vec<u64> = group.dataset(&stage)?.read_raw()?;
-            all.sort_unstable();
-            let at = |share: f64| {
-                let place = (share * all.len().saturating_sub(1) as f64).round() as usize;
-                all.get(place).map_or(f64::NAN, |ns| *ns as f64 * 1e-6)
-            };
-            Ok(StageLatency { stage, median_ms: at(0.5), p99_ms: at(0.99), worst_ms: at(1.0) })
+            let all: Vec<u64> = group.dataset(&stage)?.read_raw()?;
+            let mut found = Latencies::new([&stage]);
+            for (row, (ns, fate)) in all.iter().zip(fate).enumerate() {
+                let fate = Fate::from_code(*fate).unwrap_or(Fate::Missing);
+                found.enter(row as u64, fate, &[*ns]);
+            }
+            let told = found.stages.first().and_then(StageLatency::percentiles);
+            let ms =
+                |read: fn(Percentiles) -> u64| told.map_or(f64::NAN, |t| read(t) as f64 * 1e-6);
+            Ok(StageSummary {
+                stage,
+                frames: told.map_or(0, |told| told.frames),
+                median_ms: ms(|told| told.p50),
+                p99_ms: ms(|told| told.p99),
+                p999_ms: ms(|told| told.p999),
+                worst_ms: ms(|told| told.max),
+                worst_frame: told.map(|told| told.worst_frame),
+            })
         })
         .collect()
 }

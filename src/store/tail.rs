@@ -88,7 +88,7 @@ impl Tail {
                 Ok(Content::Row(row)) => self.early.push_back(Event::Row(row)),
                 Ok(Content::Alarm(event)) => self.early.push_back(Event::Alarm(event)),
                 Ok(Content::Close(_)) => self.closed = true,
-                Ok(Content::Cell(_) | Content::Mark(_)) => {}
+                Ok(Content::Cell(_) | Content::Mark(_) | Content::Shedding(_)) => {}
                 Err(error) => tracing::warn!("a record of the journal cannot be read: {error}"),
             }
         }

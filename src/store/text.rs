@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::summary::{GaugeSummary, RunSummary, Series};
+use crate::frame::Reason;
 
 /// What a scientist wants to know first; several lines.
 pub fn summary_text(run: &RunSummary) -> String {
@@ -45,12 +46,55 @@ fn write_summary(run: &RunSummary, out: &mut String) -> std::fmt::Result {
         }
     }
     write_alarms(run, out)?;
-    write!(out, "latency   ")?;
-    for (k, stage) in run.latency.iter().filter(|stage| stage.median_ms.is_finite()).enumerate() {
-        let comma = if k > 0 { ", " } else { "" };
-        write!(out, "{comma}{} {:.2}/{:.2}", stage.stage, stage.median_ms, stage.p99_ms)?;
+    write_shedding(run, out)?;
+    write_latency(run, out)
+}
+
+/// What was left out to keep the budget, and the reasons for which frames have no whole result.
+fn write_shedding(run: &RunSummary, out: &mut String) -> std::fmt::Result {
+    if run.shedding.is_empty() {
+        return Ok(());
     }
-    writeln!(out, " ms (median/99 %)")
+    let count = |reason: Reason| run.reason.iter().filter(|code| **code == reason as u16).count();
+    writeln!(
+        out,
+        "shedding  {} frames without some gauges, {} passed over, to keep the budget",
+        count(Reason::GaugeShed),
+        count(Reason::FrameShed)
+    )?;
+    for change in run.shedding.iter().take(8) {
+        writeln!(
+            out,
+            "  {:>9}  frame {}: {}",
+            seconds(change.time_s),
+            change.frame,
+            change.message
+        )?;
+    }
+    if run.shedding.len() > 8 {
+        writeln!(out, "  and {} more changes", run.shedding.len() - 8)?;
+    }
+    Ok(())
+}
+
+fn write_latency(run: &RunSummary, out: &mut String) -> std::fmt::Result {
+    if run.latency.iter().all(|stage| stage.frames == 0) {
+        return writeln!(out, "latency   no frame was measured");
+    }
+    writeln!(out, "latency ms     median      99 %    99.9 %     worst  frame")?;
+    for stage in run.latency.iter().filter(|stage| stage.frames > 0) {
+        writeln!(
+            out,
+            "  {:<9} {:>9.2} {:>9.2} {:>9.2} {:>9.2}  {}",
+            stage.stage,
+            stage.median_ms,
+            stage.p99_ms,
+            stage.p999_ms,
+            stage.worst_ms,
+            stage.worst_frame.unwrap_or(0)
+        )?;
+    }
+    Ok(())
 }
 
 fn write_drift(run: &RunSummary, out: &mut String) -> std::fmt::Result {

@@ -5,6 +5,7 @@
 mod a_full_disk_is_told_and_survived;
 mod a_gatan_in_situ_tree_is_one_recording;
 mod a_killed_run_loses_no_acknowledged_row;
+mod a_source_that_is_too_fast_costs_frames_and_no_alarm;
 mod a_stalled_disk_delays_no_alarm;
 mod a_tiff_of_every_kind_gives_the_same_pixels;
 mod an_earlier_run_is_recovered_before_a_new_one;
@@ -13,6 +14,7 @@ mod broken_recordings_give_clear_errors;
 mod damaged_journals_are_read_as_far_as_they_go;
 mod drift_in_a_scanned_or_turning_field;
 mod drift_keeps_lock_through_upsets_or_says_so;
+mod every_frame_has_one_fate_whatever_the_source_does;
 mod every_vendor_file_reads_as_an_independent_reader_saw_it;
 mod frames_in_hdf5_are_read_one_at_a_time;
 mod gatan_and_tia_files_read_as_an_independent_reader_saw_them;

@@ -11,7 +11,7 @@ use liwatch::alarm::{AlarmEngine, AlarmEvent};
 use liwatch::config::Config;
 use liwatch::format::{self, Recording};
 use liwatch::frame::{Fate, Ledger, Reason};
-use liwatch::pipeline::{self, FrameRow, Keep, KeepFrames, Kept, Setup, Sink, SinkError};
+use liwatch::pipeline::{self, FrameRow, Keep, KeepFrames, Kept, Setup, Shedding, Sink, SinkError};
 use liwatch::simulate::{Scene, SceneRecording};
 use liwatch::source::{FrameTimes, Replay, Speed};
 
@@ -226,6 +226,10 @@ impl Sink for Counting {
     }
 
     fn alarm(&mut self, _event: &AlarmEvent) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn shedding(&mut self, _change: &Shedding) -> Result<(), SinkError> {
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use liwatch::cell::CellSeries;
 use liwatch::config::Config;
 use liwatch::format::Recording;
 use liwatch::frame::Ledger;
-use liwatch::pipeline::{self, FrameRow, Setup, Sink, SinkError};
+use liwatch::pipeline::{self, FrameRow, Setup, Shedding, Sink, SinkError};
 use liwatch::simulate::{Scene, SceneConfig, SceneRecording};
 use liwatch::source::{FrameTimes, Replay, Speed};
 
@@ -17,6 +17,7 @@ use liwatch::source::{FrameTimes, Replay, Speed};
 pub struct Kept {
     pub rows: Vec<FrameRow>,
     pub alarms: Vec<AlarmEvent>,
+    pub shedding: Vec<Shedding>,
     pub ledger: Ledger,
 }
 
@@ -28,6 +29,11 @@ impl Sink for Kept {
 
     fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
         self.alarms.push(event.clone());
+        Ok(())
+    }
+
+    fn shedding(&mut self, change: &Shedding) -> Result<(), SinkError> {
+        self.shedding.push(change.clone());
         Ok(())
     }
 

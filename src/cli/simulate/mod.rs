@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 use super::{Failure, Outcome, print_json};
 use crate::noise::CameraModel;
 use crate::simulate::{Scene, SceneConfig, Specimen};
+use crate::source::Faults;
 
 /// Simulate a recording with known truth: drift, front with a finger, crack, camera, cell
 #[derive(clap::Args)]
@@ -70,6 +71,9 @@ pub struct Args {
     no_front: bool,
     #[arg(long)]
     no_crack: bool,
+    /// Belongs to replay: recordings keep no numbering that a lost frame could leave a gap in
+    #[arg(long, value_name = "FAULTS")]
+    inject: Option<Faults>,
     /// Print one JSON object on stdout and nothing else
     #[arg(long)]
     json: bool,
@@ -140,6 +144,14 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
+    if args.inject.is_some() {
+        return Err(Failure::Usage(anyhow!(
+            "--inject belongs to replay: NPY, MRC and TIFF stacks keep no frame numbers, so a frame \
+             that is left out would leave no gap; simulate without it, then: liwatch replay {} \
+             --inject …",
+            args.out.display()
+        )));
+    }
     let scene = Scene::new(args.config()?);
     let frames = scene.config.frames;
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(frames as u64) };

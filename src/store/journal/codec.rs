@@ -11,7 +11,7 @@ use crate::alarm::{AlarmEvent, AlarmState};
 use crate::cell::{CellSample, CellSeries};
 use crate::frame::{Fate, Ledger, Reason, Stamp};
 use crate::gauge::{Measurement, Schema};
-use crate::pipeline::{FrameRow, RunPlan};
+use crate::pipeline::{FrameRow, RunPlan, Shedding};
 use crate::register::{Drift, Motion};
 
 const STAMP: u8 = 1;
@@ -54,6 +54,7 @@ pub enum Content {
     Alarm(AlarmEvent),
     Close(Close),
     Mark(Mark),
+    Shedding(Shedding),
 }
 
 /// Reads a payload. Rows need the plan, and take its shape.
@@ -72,6 +73,7 @@ pub fn decode(kind: Kind, payload: &[u8], plan: Option<&RunPlan>) -> Result<Cont
         Kind::Alarm => Content::Alarm(decode_alarm(&mut input)?),
         Kind::Close => Content::Close(decode_close(&mut input)?),
         Kind::Mark => Content::Mark(Mark { rows: input.u64()? }),
+        Kind::Shedding => Content::Shedding(decode_shedding(&mut input)?),
     })
 }
 
@@ -148,6 +150,17 @@ pub fn encode_alarm(event: &AlarmEvent) -> Vec<u8> {
         put_length(&mut out, text.len());
         out.extend_from_slice(text.as_bytes());
     }
+    out
+}
+
+/// A change of what is left out as a payload.
+pub fn encode_shedding(change: &Shedding) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend_from_slice(&change.frame.to_le_bytes());
+    put_f64s(&mut out, &[change.time_s]);
+    out.extend_from_slice(&change.level.to_le_bytes());
+    put_length(&mut out, change.message.len());
+    out.extend_from_slice(change.message.as_bytes());
     out
 }
 
@@ -307,6 +320,15 @@ fn decode_alarm(input: &mut Input<'_>) -> Result<AlarmEvent, DecodeError> {
         name: input.text()?,
         message: input.text()?,
         action: input.text()?,
+    })
+}
+
+fn decode_shedding(input: &mut Input<'_>) -> Result<Shedding, DecodeError> {
+    Ok(Shedding {
+        frame: input.u64()?,
+        time_s: input.f64()?,
+        level: input.u32()?,
+        message: input.text()?,
     })
 }
 

@@ -19,7 +19,7 @@ mod writer;
 
 pub use codec::{
     Close, Content, DecodeError, Mark, cell_blocks, decode, encode_alarm, encode_close,
-    encode_left_out, encode_row,
+    encode_left_out, encode_row, encode_shedding,
 };
 pub use plan::encode_plan;
 pub use reader::{Damage, End, Item, Reader};

@@ -23,11 +23,13 @@ pub enum Kind {
     Close = 5,
     /// Everything before this record is on the disk.
     Mark = 6,
+    /// A change of what is left out to keep the budget.
+    Shedding = 7,
 }
 
 impl Kind {
     fn from_code(code: u8) -> Option<Kind> {
-        [Kind::Plan, Kind::Cell, Kind::Row, Kind::Alarm, Kind::Close, Kind::Mark]
+        [Kind::Plan, Kind::Cell, Kind::Row, Kind::Alarm, Kind::Close, Kind::Mark, Kind::Shedding]
             .into_iter()
             .find(|kind| *kind as u8 == code)
     }

@@ -28,13 +28,13 @@ use super::StoreError;
 use super::builder::Builder;
 use super::journal::{
     self, Close, Disk, End, FileDisk, Kind, Pending, Writer, cell_blocks, encode_alarm,
-    encode_close, encode_left_out, encode_plan, encode_row, sync_folder,
+    encode_close, encode_left_out, encode_plan, encode_row, encode_shedding, sync_folder,
 };
 use super::run_file::{RunFile, now_unix_s};
 use crate::alarm::AlarmEvent;
 use crate::config::StoreConfig;
 use crate::frame::Ledger;
-use crate::pipeline::{FrameRow, RunPlan, Sink, SinkError};
+use crate::pipeline::{FrameRow, RunPlan, Shedding, Sink, SinkError};
 
 /// What happens when memory is full because the disk is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +266,11 @@ impl Sink for Recorder {
 
     fn alarm(&mut self, event: &AlarmEvent) -> Result<(), SinkError> {
         self.queue.push_alarm(encode_alarm(event));
+        Ok(())
+    }
+
+    fn shedding(&mut self, change: &Shedding) -> Result<(), SinkError> {
+        self.queue.push_shedding(encode_shedding(change));
         Ok(())
     }
 

@@ -101,6 +101,12 @@ impl Queue {
         self.came.notify_one();
     }
 
+    /// Takes a change of what is left out, whatever memory it needs.
+    pub fn push_shedding(&self, payload: Vec<u8>) {
+        self.state().push(Kind::Shedding, payload);
+        self.came.notify_one();
+    }
+
     /// Takes the last record (if the run ends in an orderly way) and lets the journal try for
     /// `patience`.
     pub fn close(&self, last: Option<Pending>, patience: Duration) {

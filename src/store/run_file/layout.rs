@@ -11,7 +11,7 @@ use super::texts::{fixed, iso_time, text};
 use crate::alarm::AlarmEvent;
 use crate::cell::CellSeries;
 use crate::frame::Calibration;
-use crate::pipeline::{FrameRow, GaugePlan, RunPlan};
+use crate::pipeline::{FrameRow, GaugePlan, Latencies, RunPlan, Shedding};
 
 /// Every dataset that grows.
 #[derive(Default)]
@@ -21,6 +21,7 @@ pub struct Datasets {
     gauges: Vec<Gauge>,
     cell: Option<[Column<f64>; 4]>,
     alarms: Option<Alarms>,
+    shedding: Option<Changes>,
     latency: Vec<Column<u64>>,
 }
 
@@ -51,6 +52,14 @@ struct Gauge {
     constants: Vec<hdf5::Dataset>,
     /// New values of constants that wait to be written.
     changed: Vec<Option<Vec<f32>>>,
+}
+
+/// Of what is left out to keep the budget.
+struct Changes {
+    frame: Column<u64>,
+    time: Column<f64>,
+    level: Column<u32>,
+    message: Column<FixedUnicode<256>>,
 }
 
 struct Alarms {
@@ -98,6 +107,7 @@ pub fn create(file: &hdf5::File, path: &Path, plan: &RunPlan) -> hdf5::Result<Da
         None => None,
     };
     let alarms = create_alarms(&entry)?;
+    let shedding = create_shedding(&entry)?;
     let latency = create_latency(&entry, &plan.stages)?;
     create_instrument(&entry, plan)?;
     create_process(&entry, plan)?;
@@ -107,6 +117,7 @@ pub fn create(file: &hdf5::File, path: &Path, plan: &RunPlan) -> hdf5::Result<Da
         gauges,
         cell,
         alarms: Some(alarms),
+        shedding: Some(shedding),
         latency,
     })
 }
@@ -264,6 +275,45 @@ fn create_alarms(entry: &hdf5::Group) -> hdf5::Result<Alarms> {
     })
 }
 
+/// Lies with the ledger, whose reasons it explains.
+fn create_shedding(entry: &hdf5::Group) -> hdf5::Result<Changes> {
+    let group = group(&entry.group("frames")?, "shedding", "NXcollection")?;
+    let label = |name, units, long_name| Label { name, units, long_name };
+    Ok(Changes {
+        frame: plain(&group, label("frame", "", "first frame (row) that the step holds for"))?,
+        time: real(&group, label("time", "s", "time of that frame"))?,
+        level: plain(&group, label("level", "", "step of the ladder; 0 measures everything"))?,
+        message: plain(&group, label("message", "", "what is measured from here on, and why"))?,
+    })
+}
+
+/// Writes what the histograms tell, when the run closes: percentiles as attributes of each stage,
+/// and the bins.
+pub fn finish_latency(latency: &hdf5::Group, found: &Latencies) -> hdf5::Result<()> {
+    let bins = group(latency, "histograms", "NXcollection")?;
+    for stage in &found.stages {
+        let Some(told) = stage.percentiles() else { continue };
+        let dataset = latency.dataset(&stage.stage)?;
+        for (name, value) in [
+            ("frames", told.frames),
+            ("p50", told.p50),
+            ("p99", told.p99),
+            ("p999", told.p999),
+            ("max", told.max),
+            ("worst_frame", told.worst_frame),
+        ] {
+            set_number(&dataset, name, value)?;
+        }
+        let rows = stage.bins();
+        let builder = bins.new_dataset_builder().obj_track_times(false);
+        let dataset = builder.empty::<u64>().shape((rows.len(), 2)).create(&*stage.stage)?;
+        dataset.write_raw(&rows.concat())?;
+        set_text(&dataset, "units", "")?;
+        set_text(&dataset, "long_name", "highest latency of the bin, ns, and number of frames")?;
+    }
+    Ok(())
+}
+
 fn create_latency(entry: &hdf5::Group, stages: &[String]) -> hdf5::Result<Vec<Column<u64>>> {
     let others: Vec<&str> =
         stages.iter().map(String::as_str).filter(|stage| *stage != "total").collect();
@@ -375,11 +425,20 @@ impl Datasets {
         alarms.action_latency.push(event.action_latency_s);
     }
 
+    /// Takes a change of what is left out.
+    pub fn push_shedding(&mut self, change: &Shedding) {
+        let Some(changes) = &mut self.shedding else { return };
+        changes.frame.push(change.frame);
+        changes.time.push(change.time_s);
+        changes.level.push(change.level);
+        changes.message.push(fixed(&change.message));
+    }
+
     /// Datasets that grow.
     pub fn count(&self) -> usize {
         let of_gauge = |gauge: &Gauge| 2 * (gauge.values.len() + gauge.arrays.len()) + 1;
         let of_cell = if self.cell.is_some() { 4 } else { 0 };
-        let of_frames_drift_and_alarms = 5 + 7 + 8;
+        let of_frames_drift_and_alarms = 5 + 7 + 8 + 4;
         self.gauges.iter().map(of_gauge).sum::<usize>()
             + of_cell
             + of_frames_drift_and_alarms
@@ -402,6 +461,12 @@ impl Datasets {
         self.latency.iter_mut().try_for_each(Column::flush)?;
         if let Some(alarms) = &mut self.alarms {
             alarms.flush()?;
+        }
+        if let Some(changes) = &mut self.shedding {
+            changes.time.flush()?;
+            changes.level.flush()?;
+            changes.message.flush()?;
+            changes.frame.flush()?;
         }
         // The ledger comes last: a row that it shows is complete everywhere.
         if let Some(frames) = &mut self.frames {

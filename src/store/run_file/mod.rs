@@ -24,7 +24,7 @@ pub use texts::{iso_time, now_unix_s};
 use super::{StoreError, room};
 use crate::alarm::AlarmEvent;
 use crate::frame::Ledger;
-use crate::pipeline::{FrameRow, RunPlan, SinkError};
+use crate::pipeline::{FrameRow, Latencies, RunPlan, Shedding, SinkError};
 
 /// The raw frames in the file beside the run file.
 pub const RAW_FRAMES: &str = "/entry/data/frames";
@@ -34,6 +34,7 @@ pub struct RunFile {
     path: PathBuf,
     file: Option<hdf5::File>,
     datasets: Datasets,
+    latencies: Latencies,
     /// Rows that wait to be written.
     waiting: usize,
     last_flush: Instant,
@@ -56,6 +57,7 @@ impl RunFile {
             path: path.to_owned(),
             file: Some(file),
             datasets,
+            latencies: Latencies::new(&plan.stages),
             waiting: 0,
             last_flush: Instant::now(),
         })
@@ -74,12 +76,19 @@ impl RunFile {
     /// Takes a row, to be written at the next flush.
     pub fn push(&mut self, row: &FrameRow) {
         self.datasets.push(row);
+        self.latencies.enter(row.stamp.index, row.fate, &row.latency_ns);
         self.waiting += 1;
     }
 
     /// Takes an alarm event, to be written at the next flush.
     pub fn push_alarm(&mut self, event: &AlarmEvent) {
         self.datasets.push_alarm(event);
+        self.waiting += 1;
+    }
+
+    /// Takes a change of what is left out, to be written at the next flush.
+    pub fn push_shedding(&mut self, change: &Shedding) {
+        self.datasets.push_shedding(change);
         self.waiting += 1;
     }
 
@@ -127,7 +136,7 @@ impl RunFile {
         // once more, for its totals.
         self.datasets = Datasets::default();
         self.file = None;
-        finish(&self.path, ledger, end_unix_time_s, recovery)
+        finish(&self.path, ledger, &self.latencies, end_unix_time_s, recovery)
             .map_err(|source| self.error("the totals could not be written", &source))
     }
 
@@ -163,6 +172,7 @@ fn create(path: &Path, name: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File,
 fn finish(
     path: &Path,
     ledger: &Ledger,
+    latencies: &Latencies,
     end_unix_time_s: f64,
     recovery: Option<&str>,
 ) -> hdf5::Result<()> {
@@ -181,6 +191,7 @@ fn finish(
     ] {
         set_number(&frames, name, count)?;
     }
+    layout::finish_latency(&file.group("entry/latency")?, latencies)?;
     if let Some(recovery) = recovery {
         let process = file.group("entry/process")?;
         texts::text(&process, "recovery", recovery, "how the file was completed after a crash")?;
