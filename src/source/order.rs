@@ -4,7 +4,8 @@
 //! so. A gap is waited for in frames, never for ever. A frame that comes again, or after its place
 //! was given up, is counted and left out: its row has its fate already.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::time::Instant;
 
 use super::{Announced, Payload, Source};
@@ -106,10 +107,11 @@ impl<'a> Ordered<'a> {
         let ahead = row.wrapping_sub(self.next);
         if ahead <= RENUMBERED {
             self.behind = (0, 0);
-            if self.held.contains_key(&row) {
-                self.arrivals.repeated += 1;
-            } else {
-                self.held.insert(row, frame);
+            match self.held.entry(row) {
+                Entry::Occupied(_) => self.arrivals.repeated += 1,
+                Entry::Vacant(place) => {
+                    place.insert(frame);
+                }
             }
             return;
         }
@@ -212,7 +214,8 @@ mod tests {
     }
 
     fn rows(list: &[u64], late: usize, frames: Option<usize>) -> (Vec<Announced>, Arrivals) {
-        let mut source = Numbers { list: list.to_vec().into_iter(), late, frames };
+        let list = list.to_vec();
+        let mut source = Numbers { list: list.into_iter(), late, frames };
         let mut ordered = Ordered::new(&mut source);
         let mut out = Vec::new();
         while let Some(row) = ordered.next_row() {
