@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 
 use super::follower::Result as Outcome;
 use super::job::{Feedback, Job, Pixels, Seen};
@@ -120,10 +120,7 @@ impl Intake<'_> {
                 }
             }
         };
-        if let Some(shedder) = &mut self.shedder {
-            shedder.begun(frame.stamp.index);
-        }
-        self.enqueue(Job {
+        let job = Job {
             stamp: frame.stamp,
             arrival: frame.arrival,
             pixels,
@@ -132,7 +129,22 @@ impl Intake<'_> {
             reference: told.reference,
             stale: told.stale,
             needed_only: verdict == Verdict::WithoutOptional,
-        })
+        };
+        let Some(shedder) = &mut self.shedder else { return self.enqueue(job) };
+        shedder.begun(frame.stamp.index);
+        let (Policy::Block, Some(patience)) = (self.policy, patience) else {
+            return self.enqueue(job);
+        };
+        // Observers that hang (on a slow disk, say) must not hold up the frames behind.
+        match self.jobs.send_deadline(job, patience) {
+            Ok(()) => Ok(true),
+            Err(SendTimeoutError::Disconnected(_)) => Ok(false),
+            Err(SendTimeoutError::Timeout(job)) => {
+                shedder.refuse();
+                self.drop_job(&job);
+                Ok(true)
+            }
+        }
     }
 
     fn shed(&mut self, frame: &Announced) -> Verdict {

@@ -25,8 +25,8 @@ const CALM: Duration = Duration::from_secs(1);
 const CALM_MOST: Duration = Duration::from_secs(30);
 /// Frames before the first judgement.
 const LEARN: u32 = 8;
-/// One frame in so many is measured, whatever the deadlines are.
-const NEVER_MORE: u32 = 32;
+/// A frame is measured at least so often, whatever the deadlines are.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 /// A change of the ladder's step.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,9 +104,10 @@ pub struct Shedder {
     optional: Estimate,
     last_arrival: Option<Instant>,
     in_work: VecDeque<u64>,
-    /// Frames refused since the last change of the step, and in a row.
+    /// Frames refused since the last change of the step.
     refused: u32,
-    refused_in_a_row: u32,
+    /// When a frame was last begun.
+    last_begun: Instant,
     /// Latency over budget of the last frames, smoothed.
     pressure: f64,
     changed: Instant,
@@ -146,7 +147,7 @@ impl Shedder {
             last_arrival: None,
             in_work: VecDeque::new(),
             refused: 0,
-            refused_in_a_row: 0,
+            last_begun: now,
             pressure: 0.0,
             changed: now,
             calm_since: None,
@@ -194,7 +195,6 @@ impl Shedder {
     /// A frame that should have been measured could not be begun in time.
     pub fn refuse(&mut self) {
         self.refused += 1;
-        self.refused_in_a_row += 1;
     }
 
     /// Until when a frame may wait for a buffer, the tracker and the template: no longer than to the next
@@ -228,7 +228,8 @@ impl Shedder {
         } else if in_time(self.needed.high()) {
             self.refused += u32::from(optional);
             Verdict::WithoutOptional
-        } else if self.in_work.is_empty() && (age_s < each_s || self.refused_in_a_row >= NEVER_MORE)
+        } else if self.in_work.is_empty()
+            && (age_s < each_s || now.duration_since(self.last_begun) >= AT_LEAST_EVERY)
         {
             // Nothing would be gained by waiting: the machine is free, and slower than the budget.
             self.refused += 1;
@@ -237,7 +238,7 @@ impl Shedder {
             self.refuse();
             return Verdict::Nothing;
         };
-        self.refused_in_a_row = 0;
+        self.last_begun = now;
         verdict
     }
 
