@@ -289,6 +289,11 @@ fn a_run_with_a_damaged_journal_is_rebuilt_with_blank_rows_in_their_places() {
     for ((name, shape, first), (other, other_shape, second)) in
         whole.iter().zip(rebuilt.iter().filter(|(name, ..)| !name.ends_with("/recovery")))
     {
+        if name.starts_with("/entry/latency/histograms/") {
+            // They count the rows that there are: one less, and so perhaps a bin less.
+            assert_eq!(name, other);
+            continue;
+        }
         assert_eq!((name, shape), (other, other_shape));
         if shape.first() == Some(&100) {
             let row = first.len() / 100;
