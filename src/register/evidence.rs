@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::level::Grid;
 use super::observe::CellResidual;
-use super::outliers::{Table, chi2};
+use super::outliers::{Table, chi2, excess};
 
 /// Each frame keeps this part of the sum: a memory of 24 frames.
 const DECAY: f64 = 1.0 - 1.0 / 24.0;
@@ -115,7 +115,9 @@ impl Evidence {
                     if self.cells[index].weight > 0.0 { chi2(residual, variance) } else { 0.0 }
                 })
                 .collect();
-            let scale = excess(&found);
+            // Imperfections of the template are no motion.
+            let mut seen: Vec<f64> = found.iter().copied().filter(|value| *value > 0.0).collect();
+            let scale = excess(&mut seen).unwrap_or(1.0).max(1.0);
             for (worst, found) in worst.iter_mut().zip(&found) {
                 *worst = worst.max(found / scale);
             }
@@ -135,16 +137,4 @@ impl Evidence {
             self.masked = Arc::from(next);
         }
     }
-}
-
-/// By how much the quieter squares scatter more than noise would: imperfections of the template
-/// are no motion.
-fn excess(chi2: &[f64]) -> f64 {
-    let mut seen: Vec<f64> = chi2.iter().copied().filter(|value| *value > 0.0).collect();
-    if seen.is_empty() {
-        return 1.0;
-    }
-    let at = (seen.len() as f64 * 0.3) as usize;
-    let (_, low, _) = seen.select_nth_unstable_by(at, f64::total_cmp);
-    (*low / 0.713_349_887_877_465).max(1.0)
 }

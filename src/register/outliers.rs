@@ -54,12 +54,7 @@ impl Outliers {
         self.sorted.extend(
             judged.filter(|((local, _), out)| !local.masked && !**out).map(|((_, chi2), _)| *chi2),
         );
-        if self.sorted.is_empty() {
-            return 1.0;
-        }
-        let at = (self.sorted.len() as f64 * QUANTILE) as usize;
-        let (_, low, _) = self.sorted.select_nth_unstable_by(at, f64::total_cmp);
-        let excess = (*low / CHI2_QUANTILE).max(f64::MIN_POSITIVE);
+        let Some(excess) = excess(&mut self.sorted) else { return 1.0 };
         let limit = LIMIT * excess.max(1.0);
         for (out, chi2) in self.out.iter_mut().zip(&self.chi2) {
             *out |= *chi2 > limit;
@@ -82,6 +77,17 @@ impl Outliers {
         }
         changed
     }
+}
+
+/// By how much the quieter of these χ² exceed what noise gives; reorders them. Nothing when there
+/// are none.
+pub fn excess(chi2: &mut [f64]) -> Option<f64> {
+    if chi2.is_empty() {
+        return None;
+    }
+    let at = (chi2.len() as f64 * QUANTILE) as usize;
+    let (_, low, _) = chi2.select_nth_unstable_by(at, f64::total_cmp);
+    Some((*low / CHI2_QUANTILE).max(f64::MIN_POSITIVE))
 }
 
 /// χ² of one tile's residual; 0 where it carries no information.

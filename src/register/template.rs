@@ -135,13 +135,7 @@ impl Accumulator {
                 &filtered[slot..slot + count]
             });
             filter_column(&kernel_y, &around, &mut line);
-            let at = y * width + columns.start..y * width + columns.end;
-            let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
-            for ((mean, coverage), value) in means.zip(&line) {
-                *coverage = coverage.saturating_add(1).min(most);
-                let normalised = (value - offset) * scale + offset;
-                *mean += (normalised - *mean) / f32::from(*coverage);
-            }
+            self.average(y * width + columns.start, &line, most, (offset, scale));
         }
     }
 
@@ -155,17 +149,22 @@ impl Accumulator {
         let map = placement.motion.affine(width, height);
         let mut resampler = Resampler::default();
         resampler.rows(image, &map, (0..width, 0..height), |y, columns, values| {
-            if columns.is_empty() {
-                return;
-            }
-            let at = y * width + columns.start..y * width + columns.end;
-            let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
-            for ((mean, coverage), value) in means.zip(values) {
-                *coverage = coverage.saturating_add(1).min(most);
-                let normalised = (value - offset) * scale + offset;
-                *mean += (normalised - *mean) / f32::from(*coverage);
+            // A row that the frame does not cover has no columns, wherever they begin.
+            if !columns.is_empty() {
+                self.average(y * width + columns.start, values, most, (offset, scale));
             }
         });
+    }
+
+    /// Brings values into the mean from pixel `at` on, at the template's brightness.
+    fn average(&mut self, at: usize, values: &[f32], most: u16, (offset, scale): (f32, f32)) {
+        let at = at..at + values.len();
+        let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
+        for ((mean, coverage), value) in means.zip(values) {
+            *coverage = coverage.saturating_add(1).min(most);
+            let normalised = (value - offset) * scale + offset;
+            *mean += (normalised - *mean) / f32::from(*coverage);
+        }
     }
 }
 
