@@ -45,7 +45,7 @@ fn main() {
             .chain(config.drift.exclude.iter().copied())
             .collect();
         let mask = StaticMask::new(size, size, &regions);
-        let mut accumulator = Accumulator::new(&frames[0]);
+        let mut accumulator = Accumulator::new(&frames[0], &camera);
         let reference = Reference::build(0, &accumulator, &mask, &camera);
         let mut scratch = Scratch::default();
         let near = Prediction::at(scene.truth(2).drift.0, scene.truth(2).drift.1);

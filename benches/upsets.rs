@@ -111,9 +111,9 @@ fn main() {
     }
 }
 
-/// 2000 frames whose contrast changes every 64 frames: how far the coordinates have crept.
+/// 2000 frames whose contrast changes every 60 frames: how far the coordinates have crept.
 fn close_the_loop(dose: f64) {
-    const EVERY: usize = 64;
+    const EVERY: usize = 60;
     let frames = 2000;
     let change = |k: usize| Event {
         from: k * EVERY,

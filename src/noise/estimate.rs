@@ -16,6 +16,10 @@ use crate::noise::CameraModel;
 const PATCH: usize = 16;
 /// The norm of the operator (1 −2 1)ᵀ(1 −2 1), squared.
 const OPERATOR_POWER: f64 = 36.0;
+/// Below this part of a camera model's variance a frame contradicts the model.
+const CLEARLY_LESS: f64 = 0.9;
+/// A frame that is clipped nearly everywhere still has some noise.
+const SHARE_LEAST: f64 = 0.02;
 
 /// Estimates what `known` leaves open.
 pub fn estimate(image: &Image, known: &CameraConfig) -> CameraModel {
@@ -55,6 +59,22 @@ pub fn estimate(image: &Image, known: &CameraConfig) -> CameraModel {
     }
 }
 
+/// The variance that a frame's own pixels show, over that of a camera model; at most 1, since
+/// texture adds to it. Less than 1 where the model does not hold: in clipped or smoothed frames.
+pub fn observed_share(image: &Image, camera: &CameraModel) -> f64 {
+    let mut shares: Vec<f64> = patches(image)
+        .into_iter()
+        .map(|(mean, variance)| variance / camera.variance(mean).max(f64::MIN_POSITIVE))
+        .collect();
+    if shares.is_empty() {
+        return 1.0;
+    }
+    shares.sort_by(f64::total_cmp);
+    let share = quiet_quantile(&shares);
+    // The estimate's own error is no reason to doubt a model that was told.
+    if share < CLEARLY_LESS { share.max(SHARE_LEAST) } else { 1.0 }
+}
+
 /// Mean and noise variance of each patch.
 fn patches(image: &Image) -> Vec<(f64, f64)> {
     let mut rows = vec![0.0f32; image.width * (PATCH + 2)];
@@ -92,9 +112,13 @@ fn patch(rows: &[f32], width: usize, left: usize) -> (f64, f64) {
 fn typical_variance(patches: &[(f64, f64)]) -> f64 {
     let mut variances: Vec<f64> = patches.iter().map(|p| p.1).collect();
     variances.sort_by(f64::total_cmp);
+    quiet_quantile(&variances)
+}
+
+/// What the lower quarter of sorted variances tells of noise alone.
+fn quiet_quantile(sorted: &[f64]) -> f64 {
     // A patch has about 256 · 0.3 independent values; its variance scatters by 16 %.
-    let low = variances.get(variances.len() / 4).copied().unwrap_or(1.0);
-    low / 0.9
+    sorted.get(sorted.len() / 4).copied().unwrap_or(1.0) / 0.9
 }
 
 /// Where the line of variance against brightness meets zero, from the dim and the bright third;
@@ -139,6 +163,26 @@ mod tests {
             let found = estimate(&image, &CameraConfig::default());
             let ratio = found.variance(100.0 + dose) / scene.config.camera.variance(100.0 + dose);
             assert!((0.8..1.25).contains(&ratio), "{dose} counts/px: {ratio}, {found:?}");
+            let share = observed_share(&image, &scene.config.camera);
+            assert!((share - 1.0).abs() < 0.1, "{dose} counts/px: share {share}");
         }
+    }
+
+    #[test]
+    fn a_frame_that_clips_shows_less_noise_than_its_camera_makes() {
+        let scene = Scene::new(SceneConfig {
+            width: 256,
+            height: 256,
+            frames: 1,
+            dose_counts_per_px: 10.0,
+            saturation_counts: Some(112.0),
+            front: false,
+            crack: false,
+            ..SceneConfig::default()
+        });
+        let mut image = Image::zeros_u16(0, 0);
+        scene.render(0, &mut image);
+        let share = observed_share(&image, &scene.config.camera);
+        assert!((0.1..0.75).contains(&share), "{share}");
     }
 }

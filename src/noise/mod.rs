@@ -8,4 +8,4 @@ mod estimate;
 pub use bounds::{drift_bound, edge_bound, opening_bound};
 pub use camera::CameraModel;
 pub use defects::Defects;
-pub use estimate::estimate;
+pub use estimate::{estimate, observed_share};

@@ -54,7 +54,7 @@ fn one(
         Err(reason) => return Seen::lost(job.stamp, job.arrival, Fate::Corrupt, reason),
     };
     let drift = if job.stamp.index == setup.anchor.index as u64 {
-        DriftObservation::ANCHOR
+        DriftObservation::of_anchor(&job.reference)
     } else {
         observe(&image, &job.reference, &job.drift.drift.for_row(job.stamp.index), scratch)
     };

@@ -137,6 +137,11 @@ impl DriftObservation {
         residuals: Vec::new(),
     };
 
+    /// The anchor frame, with the noise that it shows.
+    pub fn of_anchor(reference: &Reference) -> DriftObservation {
+        DriftObservation { noise_scale: reference.noise_scale, ..DriftObservation::ANCHOR }
+    }
+
     const LOST: DriftObservation = DriftObservation {
         motion: Motion { x: f64::NAN, y: f64::NAN, matrix: [0.0; 4] },
         x_error: f64::NAN,

@@ -37,10 +37,10 @@ impl Sequence {
         let defects = Defects::find(first, &camera);
         let mut whole = first.clone();
         defects.repair(&mut whole);
-        let accumulator = Accumulator::new(&whole);
+        let accumulator = Accumulator::new(&whole, &camera);
         let reference = Reference::build(0, &accumulator, &mask, &camera);
         let mut tracker = Tracker::new(0, settings);
-        let decision = tracker.track(0, Some(&DriftObservation::ANCHOR));
+        let decision = tracker.track(0, Some(&DriftObservation::of_anchor(&reference)));
         let told = Told { prediction: decision.prediction, version: decision.version, row: 0 };
         Sequence {
             settings,

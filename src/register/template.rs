@@ -7,6 +7,7 @@ use super::grain::Grain;
 use super::motion::Motion;
 use super::track::Fold;
 use crate::frame::Image;
+use crate::noise::{CameraModel, observed_share};
 use crate::resample::{Kernel, REACH, Resampler, filter_column, filter_row};
 
 /// The mean of the frames so far, in reference coordinates.
@@ -37,7 +38,7 @@ pub struct Placement {
 
 impl Accumulator {
     /// Starts with the first frame, which defines the coordinates.
-    pub fn new(first: &Image) -> Accumulator {
+    pub fn new(first: &Image, camera: &CameraModel) -> Accumulator {
         let (width, height) = (first.width, first.height);
         let mut mean = vec![0.0; width * height];
         for (y, row) in mean.chunks_exact_mut(width).enumerate() {
@@ -51,7 +52,7 @@ impl Accumulator {
             frames: 1,
             keyframe: 0,
             grain: Grain::white(1.0),
-            noise_scale: 1.0,
+            noise_scale: observed_share(first, camera),
         }
     }
 

@@ -157,6 +157,11 @@ impl Tracker {
         let mut drift = observation
             .map_or(Drift::UNKNOWN, |seen| Self::judge(seen, self.settings.max_shift_px));
         let mut fold = None;
+        if index == self.anchor
+            && let Some(seen) = observation
+        {
+            self.noise_scale = seen.noise_scale;
+        }
         // The anchor is in the template from the start.
         let later = observation.filter(|_| drift.locked && index != self.anchor);
         if let Some(seen) = later {
