@@ -5,7 +5,8 @@
 //! One line for each upset: frames that are locked of those that could be, frames that are locked
 //! on a wrong place (by more than half a pixel and eight sigma), frames from the upset to the
 //! first locked one after it, r.m.s. error about the mean over the bound of the known scene before
-//! and after the upset, keyframes, and the part of the field that was masked at the end.
+//! and after the upset, the bound of the part that stands still over that of the whole field,
+//! keyframes, and the part of the field that was masked at the end.
 
 use liwatch::frame::Image;
 use liwatch::noise::drift_bound;
@@ -84,8 +85,9 @@ fn main() {
     let doses = if doses.is_empty() { vec![10.0, 100.0] } else { doses };
     println!("{SIZE}² u16, {FRAMES} frames, upset at frame {AT}");
     println!(
-        "{:<26} {:>6} {:>9} {:>6} {:>7} {:>7} {:>7} {:>7} {:>5} {:>7}",
-        "upset", "counts", "locked", "wrong", "relock", "before", "after", "pull", "keys", "masked"
+        "{:<26} {:>6} {:>9} {:>6} {:>7} {:>7} {:>7} {:>7} {:>7} {:>5} {:>7}",
+        "upset", "counts", "locked", "wrong", "relock", "before", "after", "static", "pull", "keys",
+        "masked"
     );
     for (upset, change) in UPSETS {
         if !name.is_empty() && !upset.starts_with(&name.join(" ")) {
@@ -165,7 +167,8 @@ fn line(upset: &str, scene: &Scene) {
     let mask = StaticMask::new(SIZE, SIZE, &[]);
     let settings = Settings { max_shift_px: SIZE as f64 / 2.0, ..Settings::default() };
     let mut sequence = Sequence::new(&frame, mask, scene.config.camera, settings);
-    let (before, after) = (bound(scene, AT - 1), bound(scene, FRAMES - 1));
+    let (before, after) = (bound(scene, AT - 1, false), bound(scene, FRAMES - 1, false));
+    let still = bound(scene, FRAMES - 1, true);
     let mut rows: Vec<Row> = Vec::new();
     let (mut wrong, mut keyframe) = (0, 0);
     let mut origin = (0.0, 0.0);
@@ -213,12 +216,13 @@ fn line(upset: &str, scene: &Scene) {
         ((sum / (2.0 * n)).sqrt(), (pull.sum::<f64>() / (2.0 * n)).sqrt())
     };
     println!(
-        "{upset:<26} {:>6} {:>5}/{} {wrong:>6} {relock:>7} {:>7.2} {:>7.2} {:>7.2} {keyframe:>5} {:>6.0}%",
+        "{upset:<26} {:>6} {:>5}/{} {wrong:>6} {relock:>7} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {keyframe:>5} {:>6.0}%",
         scene.config.dose_counts_per_px,
         rows.len(),
         FRAMES - 1,
         part(30, AT).0 / before,
         part(AT, FRAMES).0 / after,
+        still / after,
         part(30, FRAMES).1,
         100.0 * sequence.masked_share()
     );
@@ -230,13 +234,24 @@ fn mean(rows: &[Row]) -> (f64, f64) {
     late.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.1.0 / n, sum.1 + row.1.1 / n))
 }
 
-/// Cramér–Rao bound of the whole known field as it looks in one frame, by a camera without broken
-/// pixels, px.
-fn bound(scene: &Scene, index: usize) -> f64 {
+/// Cramér–Rao bound of the known field as it looks in one frame, by a camera without broken
+/// pixels, px: of the whole field, or of what stands still alone.
+fn bound(scene: &Scene, index: usize, still_alone: bool) -> f64 {
     let mut config = scene.config.clone();
     (config.dead_share, config.hot_share, config.pattern) = (0.0, 0.0, 0.0);
+    let expected = render(config.clone(), index);
+    let mut still = Vec::new();
+    if still_alone {
+        (config.front, config.front_cover, config.crack, config.particles) = (false, None, false, 0);
+        let bare = render(config, index);
+        still = expected.iter().zip(&bare).map(|(a, b)| (a / b - 1.0).abs() < 5e-3).collect();
+    }
+    let (x, y) = drift_bound(&expected, &still, SIZE, &scene.config.camera);
+    x.hypot(y) / std::f64::consts::SQRT_2
+}
+
+fn render(config: SceneConfig, index: usize) -> Vec<f32> {
     let mut expected = Vec::new();
     Scene::new(config).expected(index, &mut expected);
-    let (x, y) = drift_bound(&expected, &[], SIZE, &scene.config.camera);
-    x.hypot(y) / std::f64::consts::SQRT_2
+    expected
 }

@@ -15,6 +15,10 @@ const FULL_PIXELS: usize = 4 << 20;
 /// Above this many pixels, weights for a single phase keep the memory in bounds.
 const PHASES_PIXELS: usize = 3 << 19;
 
+/// Up to this many pixels the squares are smaller: what moves by itself must not spoil most of
+/// the few that there are.
+const FINE_PIXELS: usize = 1 << 18;
+
 /// From so many frames on a template is worth weights for several sub-pixel phases.
 const LASTING_FRAMES: f64 = 32.0;
 
@@ -142,7 +146,8 @@ fn full_shape(pixels: usize, frames: f64) -> LevelShape {
         true => (&[-0.25, 0.25], 3),
         false => (&[0.0], 4),
     };
-    LevelShape { tile: 32, phases, order, structure: false, pixels_at_most: FULL_PIXELS }
+    let tile = if pixels <= FINE_PIXELS { 16 } else { 32 };
+    LevelShape { tile, phases, order, structure: false, pixels_at_most: FULL_PIXELS }
 }
 
 fn coarse_shape() -> LevelShape {
