@@ -37,7 +37,7 @@ fn main() {
 
         let text = liwatch::simulate::configuration(&scene);
         let Ok(config) = Config::parse(&text, std::path::Path::new("bench.toml")) else { return };
-        let camera = estimate(&frames[0], &config.camera);
+        let camera = estimate(&frames[0], &config.camera, &[]);
         let regions: Vec<_> = config
             .gauges
             .iter()
@@ -45,7 +45,7 @@ fn main() {
             .chain(config.drift.exclude.iter().copied())
             .collect();
         let mask = StaticMask::new(size, size, &regions);
-        let mut accumulator = Accumulator::new(&frames[0], &camera);
+        let mut accumulator = Accumulator::new(&frames[0], &camera, &mask);
         let reference = Reference::build(0, &accumulator, &mask, &camera);
         let mut scratch = Scratch::default();
         let near = Prediction::at(scene.truth(2).drift.0, scene.truth(2).drift.1);

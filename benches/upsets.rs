@@ -86,7 +86,16 @@ fn main() {
     println!("{SIZE}² u16, {FRAMES} frames, upset at frame {AT}");
     println!(
         "{:<26} {:>6} {:>9} {:>6} {:>7} {:>7} {:>7} {:>7} {:>7} {:>5} {:>7}",
-        "upset", "counts", "locked", "wrong", "relock", "before", "after", "static", "pull", "keys",
+        "upset",
+        "counts",
+        "locked",
+        "wrong",
+        "relock",
+        "before",
+        "after",
+        "static",
+        "pull",
+        "keys",
         "masked"
     );
     for (upset, change) in UPSETS {
@@ -242,7 +251,8 @@ fn bound(scene: &Scene, index: usize, still_alone: bool) -> f64 {
     let expected = render(config.clone(), index);
     let mut still = Vec::new();
     if still_alone {
-        (config.front, config.front_cover, config.crack, config.particles) = (false, None, false, 0);
+        (config.front, config.front_cover, config.crack, config.particles) =
+            (false, None, false, 0);
         let bare = render(config, index);
         still = expected.iter().zip(&bare).map(|(a, b)| (a / b - 1.0).abs() < 5e-3).collect();
     }

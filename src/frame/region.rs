@@ -22,6 +22,14 @@ impl Region {
             && self.y + self.height <= height
     }
 
+    /// True when the rectangles have a pixel in common.
+    pub fn meets(&self, other: &Region) -> bool {
+        self.x < other.x + other.width
+            && other.x < self.x + self.width
+            && self.y < other.y + other.height
+            && other.y < self.y + self.height
+    }
+
     /// True when the pixel stands in the rectangle.
     pub fn contains(&self, x: usize, y: usize) -> bool {
         x >= self.x && x < self.x + self.width && y >= self.y && y < self.y + self.height

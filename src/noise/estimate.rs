@@ -10,7 +10,7 @@
 //! cannot be told apart from one frame, so the offset is taken as the dimmest patch unless known.
 
 use crate::config::CameraConfig;
-use crate::frame::{Image, Samples};
+use crate::frame::{Image, Region, Samples};
 use crate::noise::CameraModel;
 
 const PATCH: usize = 16;
@@ -21,9 +21,9 @@ const CLEARLY_LESS: f64 = 0.9;
 /// A frame that is clipped nearly everywhere still has some noise.
 const SHARE_LEAST: f64 = 0.02;
 
-/// Estimates what `known` leaves open.
-pub fn estimate(image: &Image, known: &CameraConfig) -> CameraModel {
-    let patches = patches(image);
+/// Estimates what `known` leaves open, outside of the `excluded` regions (banners, burned-in text).
+pub fn estimate(image: &Image, known: &CameraConfig, excluded: &[Region]) -> CameraModel {
+    let patches = patches(image, excluded);
     let quantum = if matches!(image.samples, Samples::U16(_)) { 1.0 } else { 0.0 };
     let darkest = patches.iter().map(|p| p.0).fold(f64::INFINITY, f64::min);
     let darkest = if darkest.is_finite() { darkest } else { 0.0 };
@@ -61,8 +61,8 @@ pub fn estimate(image: &Image, known: &CameraConfig) -> CameraModel {
 
 /// The variance that a frame's own pixels show, over that of a camera model; at most 1, since
 /// texture adds to it. Less than 1 where the model does not hold: in clipped or smoothed frames.
-pub fn observed_share(image: &Image, camera: &CameraModel) -> f64 {
-    let mut shares: Vec<f64> = patches(image)
+pub fn observed_share(image: &Image, camera: &CameraModel, excluded: &[Region]) -> f64 {
+    let mut shares: Vec<f64> = patches(image, excluded)
         .into_iter()
         .map(|(mean, variance)| variance / camera.variance(mean).max(f64::MIN_POSITIVE))
         .collect();
@@ -76,7 +76,13 @@ pub fn observed_share(image: &Image, camera: &CameraModel) -> f64 {
 }
 
 /// Mean and noise variance of each patch.
-fn patches(image: &Image) -> Vec<(f64, f64)> {
+fn patches(image: &Image, excluded: &[Region]) -> Vec<(f64, f64)> {
+    let is_excluded = |left: usize, top: usize| {
+        let size = PATCH + 2;
+        excluded
+            .iter()
+            .any(|region| region.meets(&Region { x: left, y: top, width: size, height: size }))
+    };
     let mut rows = vec![0.0f32; image.width * (PATCH + 2)];
     let mut out = Vec::new();
     if image.height < PATCH + 2 || image.width < PATCH + 2 {
@@ -87,7 +93,9 @@ fn patches(image: &Image) -> Vec<(f64, f64)> {
             image.read_row(top + k, 0, row);
         }
         for left in (0..image.width - PATCH - 1).step_by(PATCH) {
-            out.push(patch(&rows, image.width, left));
+            if !is_excluded(left, top) {
+                out.push(patch(&rows, image.width, left));
+            }
         }
     }
     out
@@ -160,10 +168,10 @@ mod tests {
             });
             let mut image = Image::zeros_u16(0, 0);
             scene.render(0, &mut image);
-            let found = estimate(&image, &CameraConfig::default());
+            let found = estimate(&image, &CameraConfig::default(), &[]);
             let ratio = found.variance(100.0 + dose) / scene.config.camera.variance(100.0 + dose);
             assert!((0.8..1.25).contains(&ratio), "{dose} counts/px: {ratio}, {found:?}");
-            let share = observed_share(&image, &scene.config.camera);
+            let share = observed_share(&image, &scene.config.camera, &[]);
             assert!((share - 1.0).abs() < 0.1, "{dose} counts/px: share {share}");
         }
     }
@@ -182,7 +190,7 @@ mod tests {
         });
         let mut image = Image::zeros_u16(0, 0);
         scene.render(0, &mut image);
-        let share = observed_share(&image, &scene.config.camera);
+        let share = observed_share(&image, &scene.config.camera, &[]);
         assert!((0.1..0.75).contains(&share), "{share}");
     }
 }

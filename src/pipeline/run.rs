@@ -82,7 +82,7 @@ pub fn run(
 ) -> Result<Ledger, PipelineError> {
     let config = &setup.config.pipeline;
     let info = setup.recording.info();
-    let accumulator = Accumulator::new(&setup.anchor.image, &setup.camera);
+    let accumulator = Accumulator::new(&setup.anchor.image, &setup.camera, &setup.mask);
     let anchor = Arc::new(Reference::build(0, &accumulator, &setup.mask, &setup.camera));
     if anchor.is_blind() {
         tracing::warn!(

@@ -78,10 +78,14 @@ impl Setup {
             .map(|gauge| gauge.gauge.region())
             .chain(config.drift.exclude.iter().copied())
             .collect();
-        let mask = StaticMask::new(info.width, info.height, &masked);
+        let mask = StaticMask::new(info.width, info.height, &masked).with_marks(
+            info.width,
+            info.height,
+            &config.drift.exclude,
+        );
         let calibration = calibration(&config, info.pixel_size_nm);
         let raw = find_anchor(recording.as_ref(), &Defects::default())?;
-        let camera = crate::noise::estimate(&raw.image, &config.camera);
+        let camera = crate::noise::estimate(&raw.image, &config.camera, &config.drift.exclude);
         let defects = Defects::find(&raw.image, &camera);
         let anchor = find_anchor(recording.as_ref(), &defects)?;
         if defects.count() > 0 {

@@ -47,6 +47,8 @@ pub struct Search {
     broad: Option<Vec<Complex32>>,
     /// Displacements at which the template looks like itself, binned pixels.
     periods: Vec<(i64, i64)>,
+    /// Pixels of a frame that show the specimen, and not what is burned in.
+    shown: Vec<bool>,
 }
 
 /// Work space of one thread.
@@ -59,7 +61,8 @@ pub struct SearchScratch {
 
 impl Search {
     /// Prepares a binned template: mean counts and which pixels may be used.
-    /// `noise_variance` is that of one binned frame's pixel, at the mean brightness.
+    /// `noise_variance` is that of one binned frame's pixel, at the mean brightness; `shown` tells
+    /// which pixels of a frame show the specimen.
     pub fn new(
         counts: &[f32],
         usable: &[bool],
@@ -67,6 +70,7 @@ impl Search {
         height: usize,
         frames: f64,
         noise_variance: f64,
+        shown: Vec<bool>,
     ) -> Search {
         let plan = Plan::new(good_size(width), good_size(height));
         let mut scratch = SearchScratch::default();
@@ -99,7 +103,7 @@ impl Search {
             let weight = |k: usize| if waves(k) < 10.0 { 0.0 } else { low_pass(k) };
             spectrum.iter().enumerate().map(|(k, value)| value.conj() * weight(k)).collect()
         });
-        Search { plan, filter, broad, periods }
+        Search { plan, filter, broad, periods, shown }
     }
 
     /// Displacements at which the template looks like itself, binned pixels; none for most
@@ -117,8 +121,7 @@ impl Search {
         count: usize,
         scratch: &mut SearchScratch,
     ) -> Vec<(i64, i64)> {
-        let all = vec![true; binned.len()];
-        let tapered = mask(binned, &all, width, height);
+        let tapered = mask(binned, &self.shown, width, height);
         self.plan.transform(&tapered, width, scratch);
         let spectrum = self.broad.is_some().then(|| scratch.spectrum.clone());
         let mut found = self.places(&self.filter, count, scratch);

@@ -22,8 +22,15 @@ pub struct TileSums {
 }
 
 /// Sums all tiles that lie within the frame when each is displaced by `motion` (px of the level),
-/// rounded to whole pixels and the nearest phase.
-pub fn compare(level: &Level, image: &Image, motion: &Motion, out: &mut Vec<TileSums>) {
+/// rounded to whole pixels and the nearest phase. What a fixed pattern of the camera, whose variance
+/// has the share `pattern` of the noise, brings into the sums is taken out.
+pub fn compare(
+    level: &Level,
+    image: &Image,
+    motion: &Motion,
+    pattern: f64,
+    out: &mut Vec<TileSums>,
+) {
     out.clear();
     let (side, channels) = (level.shape.tile, level.shape.channels());
     let per_tile = side * side * channels;
@@ -51,11 +58,17 @@ pub fn compare(level: &Level, image: &Image, motion: &Motion, out: &mut Vec<Tile
                 tile_f32(&samples[start..], image.width, weights, side, channels)
             }
         };
+        let mut known = [f64::from(sums[0]), f64::from(sums[1]), f64::from(sums[2])];
+        if pattern > 0.0 {
+            for (sum, meeting) in known.iter_mut().zip(&prepared.meetings) {
+                *sum -= pattern * tile.pixels * meeting.at(shift_x as i64, shift_y as i64);
+            }
+        }
         out.push(TileSums {
             tile: index,
             phase,
             at: (shift_x + prepared.at.0, shift_y + prepared.at.1),
-            sums: [f64::from(sums[0]), f64::from(sums[1]), f64::from(sums[2])],
+            sums: known,
             brightness: f64::from(sums[3]) - level.offset_counts * (side * side) as f64,
         });
     }

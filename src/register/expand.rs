@@ -3,6 +3,7 @@
 
 use multiversion::multiversion;
 
+use super::footprint::{Footprint, Meeting};
 use super::grain::Grain;
 use super::level::{Expansion, LevelShape, Template, powers};
 use crate::resample::{Kernel, filter_column, filter_row};
@@ -40,6 +41,14 @@ impl Bank {
         };
         bank.overlaps = powers(order).map(|(i, j)| bank.noise_overlap(grain, i, j)).collect();
         bank
+    }
+
+    /// How a pattern of the camera meets the weights of each channel.
+    pub fn meetings(&self, footprint: &Footprint, channels: usize) -> Vec<Meeting> {
+        let [value_x, slope_x] = &self.smooth_x;
+        let [value_y, slope_y] = &self.smooth_y;
+        let filters = [[slope_x, value_y], [value_x, slope_y], [value_x, value_y]];
+        filters[..channels].iter().map(|[x, y]| footprint.meeting(x, y)).collect()
     }
 
     /// What the noise of the template contributes per pixel to `Σ gx · ∂ⁱx∂ʲy`, and the same for

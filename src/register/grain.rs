@@ -4,6 +4,7 @@
 //! autocorrelation follows from the filters alone, and with it the part of a comparison that is
 //! only the template's noise meeting itself.
 
+use super::footprint::Footprint;
 use crate::resample::{Kernel, REACH};
 
 /// Noise reaches this far from pixel to pixel.
@@ -38,6 +39,19 @@ impl Grain {
                     (1.0 - weight).powi(2) * *value + weight * weight * share * along_x * along_y;
             }
         }
+    }
+
+    /// The same where a part `share` of a frame's variance is a pattern fixed to the camera, which
+    /// does not average as noise does but by where the frames were: `pattern` is its
+    /// autocorrelation in the template.
+    pub fn with_pattern(&self, share: f64, pattern: &Footprint) -> Grain {
+        let mut at = Vec::with_capacity(self.at.len());
+        for (row, y) in self.at.chunks_exact(SIDE).zip(-LAG..=LAG) {
+            for (value, x) in row.iter().zip(-LAG..=LAG) {
+                at.push((1.0 - share) * value + share * f64::from(pattern.at(x, y)));
+            }
+        }
+        Grain { at }
     }
 
     /// The expected product of the noise after the separable filter (`ax`, `ay`) with the noise

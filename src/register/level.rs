@@ -17,6 +17,7 @@
 //! template's noise compared with itself is known in closed form and subtracted.
 
 use super::expand::{Bank, Expander};
+use super::footprint::{Footprint, Meeting};
 use super::grain::Grain;
 use super::spectrum::{Smoothing, best_smoothing};
 use crate::noise::CameraModel;
@@ -34,6 +35,8 @@ pub struct Template<'a> {
     pub frames: f64,
     /// The noise that is left.
     pub grain: &'a Grain,
+    /// Where on the camera they were seen.
+    pub footprint: &'a Footprint,
 }
 
 /// How a level is cut and expanded.
@@ -76,6 +79,8 @@ pub struct Tile {
     /// Mean of the template above the camera's offset, summed over the tile; NaN when a part of
     /// the tile is masked.
     pub brightness: f64,
+    /// How many of its pixels are not masked.
+    pub pixels: f64,
 }
 
 /// The squares that the field is cut into: the same for each version of the template, so that a
@@ -105,6 +110,9 @@ pub struct Phase {
     /// Variances of each tile's sums: xx, xy, yy.
     pub variance: Vec<[f64; 3]>,
     pub structure_variance: Vec<f64>,
+    /// How a pattern of the camera meets the weights for x, for y (and for the structure), per
+    /// pixel.
+    pub meetings: Vec<Meeting>,
 }
 
 /// A prepared template at one resolution.
@@ -176,8 +184,9 @@ impl Grid {
 impl Level {
     /// Prepares the template. `noise` is the noise of one frame's pixel at this resolution.
     pub fn build(template: &Template<'_>, noise: &CameraModel, shape: LevelShape) -> Level {
-        let weight = inverse_variance(template, noise);
+        let mut weight = inverse_variance(template, noise);
         let Smoothing { sigma_px, cost } = best_smoothing(template, &weight);
+        keep_away(template, sigma_px, &mut weight);
         let grid = Grid::new(template.width, template.height, shape.tile);
         let margin = margin(&shape, sigma_px);
         let tiles: Vec<Tile> = choose_cells(template, &weight, &shape, &grid, margin)
@@ -185,7 +194,8 @@ impl Level {
             .map(|cell| {
                 let (x, y) = grid.corner(cell);
                 let brightness = brightness(template, noise, x, y, shape.tile);
-                Tile { x, y, cell, brightness }
+                let pixels = pixels(template, &weight, x, y, shape.tile);
+                Tile { x, y, cell, brightness, pixels }
             })
             .collect();
         let mut phases = Vec::with_capacity(shape.phases.len() * shape.phases.len());
@@ -257,6 +267,7 @@ impl Phase {
             coefficients: Vec::with_capacity(tiles.len() * terms(shape.order) * shape.channels()),
             variance: Vec::with_capacity(tiles.len()),
             structure_variance: Vec::with_capacity(tiles.len()),
+            meetings: bank.meetings(template.footprint, shape.channels()),
         };
         let mut expander = Expander::new(template, weight, bank, shape);
         for (tile, out) in tiles.iter().zip(phase.weights.chunks_exact_mut(per_tile)) {
@@ -308,6 +319,44 @@ fn inverse_variance(template: &Template<'_>, noise: &CameraModel) -> Vec<f32> {
         }
     }
     weight
+}
+
+/// Takes the weight from pixels whose gradient would see what is masked: the edge of a banner that
+/// does not drift, or a front that moves. Where that leaves hardly anything, it must do.
+fn keep_away(template: &Template<'_>, sigma_px: f64, weight: &mut [f32]) {
+    const LEFT_AT_LEAST: usize = 20;
+    let (width, height) = (template.width, template.height);
+    let reach = (2.5 * sigma_px + 3.0).ceil() as usize;
+    let far = shrink(template.usable, (width, 1), height, width, reach);
+    let far = shrink(&far, (1, width), width, height, reach);
+    let left = far.iter().filter(|far| **far).count();
+    let before = template.usable.iter().filter(|usable| **usable).count();
+    if left * LEFT_AT_LEAST > before {
+        weight.iter_mut().zip(&far).filter(|(_, far)| !**far).for_each(|(weight, _)| *weight = 0.0);
+    }
+}
+
+/// Leaves what is further than `reach` from anything that is not usable along its line: `lines`
+/// lines of `length` pixels, which lie at distances of (line, pixel).
+fn shrink(
+    usable: &[bool],
+    (line, pixel): (usize, usize),
+    lines: usize,
+    length: usize,
+    reach: usize,
+) -> Vec<bool> {
+    let mut out = usable.to_vec();
+    for start in (0..lines).map(|k| k * line) {
+        let bad = (0..length).filter(|k| !usable[start + k * pixel]);
+        let mut done = 0;
+        for k in bad {
+            for near in k.saturating_sub(reach).max(done)..(k + reach + 1).min(length) {
+                out[start + near * pixel] = false;
+            }
+            done = (k + reach + 1).min(length);
+        }
+    }
+    out
 }
 
 /// The squares that become tiles, row by row: inside the margin, without those that are mostly
@@ -363,6 +412,11 @@ fn tile_information(
         }
     }
     (usable * 4 >= side * side).then_some(sum)
+}
+
+fn pixels(template: &Template<'_>, weight: &[f32], left: usize, top: usize, side: usize) -> f64 {
+    let row = |y: usize| &weight[y * template.width + left..][..side];
+    (top..top + side).flat_map(row).filter(|weight| **weight > 0.0).count() as f64
 }
 
 fn brightness(

@@ -13,6 +13,7 @@ use super::coarse::SearchScratch;
 use super::compare::{TileSums, compare};
 use super::level::{Grid, Level};
 use super::motion::{Freedom, Motion};
+use super::pattern::{APART_PX, PatternShare, SEEN_SIGMA, compare_patterns};
 use super::reference::Reference;
 use super::slope::contrast;
 use super::solve::{Ask, Fit, SolveSpace, solve};
@@ -38,6 +39,10 @@ pub struct Prediction {
     pub masked: Arc<[bool]>,
     /// Whether the contrast is to be measured even when nothing seems to have changed.
     pub measure_contrast: bool,
+    /// The share of the noise that stands still on the camera, once that is known.
+    pub pattern: Option<f64>,
+    /// Whether to measure it.
+    pub measure_pattern: bool,
 }
 
 impl Default for Prediction {
@@ -51,6 +56,8 @@ impl Default for Prediction {
             misfit: 1.0,
             masked: Arc::from([]),
             measure_contrast: false,
+            pattern: None,
+            measure_pattern: true,
         }
     }
 }
@@ -112,6 +119,8 @@ pub struct DriftObservation {
     pub template_share: f64,
     /// Which keyframe the reference belongs to.
     pub keyframe: u32,
+    /// What stands still on the camera, where the specimen has moved far enough to tell.
+    pub pattern: Option<PatternShare>,
     pub grid: Option<Grid>,
     pub residuals: Vec<CellResidual>,
 }
@@ -133,6 +142,7 @@ impl DriftObservation {
         template_cost: 0.0,
         template_share: 0.0,
         keyframe: 0,
+        pattern: None,
         grid: None,
         residuals: Vec::new(),
     };
@@ -157,6 +167,7 @@ impl DriftObservation {
         template_cost: 0.0,
         template_share: 0.0,
         keyframe: 0,
+        pattern: None,
         grid: None,
         residuals: Vec::new(),
     };
@@ -170,6 +181,8 @@ pub struct Scratch {
     pub(super) solve: SolveSpace,
     /// Squares of the coarse grid that are left out.
     pub(super) coarse_masked: Vec<bool>,
+    /// The share of the noise that stands still on the camera.
+    pub(super) pattern: f64,
 }
 
 impl Default for Scratch {
@@ -180,6 +193,7 @@ impl Default for Scratch {
             search: SearchScratch::default(),
             solve: SolveSpace::default(),
             coarse_masked: Vec::new(),
+            pattern: 0.0,
         }
     }
 }
@@ -193,6 +207,39 @@ const BEYOND_PHASE_PX: f64 = 0.35;
 
 /// Measures the drift of `image`.
 pub fn observe(
+    image: &Image,
+    reference: &Reference,
+    prediction: &Prediction,
+    scratch: &mut Scratch,
+) -> DriftObservation {
+    let seen = prediction
+        .measure_pattern
+        .then(|| compare_patterns(&reference.full, image, &reference.probe, &prediction.masked));
+    let seen = seen.flatten();
+    let is_apart =
+        |found: &DriftObservation| found.locked && found.motion.x.hypot(found.motion.y) > APART_PX;
+    // A template of several frames allows for the pattern only when it was known as it was built.
+    let alone = reference.full.frames < 1.5;
+    let known = if alone { prediction.pattern } else { Some(reference.pattern) };
+    scratch.pattern = known.unwrap_or(0.0);
+    if known.is_none()
+        && let Some(PatternShare { share, sigma }) = seen
+        && share > SEEN_SIGMA * sigma
+    {
+        // A pattern, unless it is the specimen that has not moved: then it is not found elsewhere.
+        scratch.pattern = share;
+        let found = observe_allowing(image, reference, prediction, scratch);
+        if is_apart(&found) {
+            return DriftObservation { pattern: seen, ..found };
+        }
+        scratch.pattern = 0.0;
+    }
+    let found = observe_allowing(image, reference, prediction, scratch);
+    DriftObservation { pattern: seen.filter(|_| is_apart(&found)), ..found }
+}
+
+/// The same, where the share of a pattern is known (`scratch.pattern`).
+fn observe_allowing(
     image: &Image,
     reference: &Reference,
     prediction: &Prediction,
@@ -251,6 +298,7 @@ pub fn observe(
         template_cost: reference.full.noise_cost,
         template_share: template_noise / (1.0 / fine.gain + template_noise),
         keyframe: reference.keyframe,
+        pattern: None,
         grid: Some(reference.full.grid),
         residuals: residuals(&scratch.solve),
     }
@@ -342,7 +390,7 @@ fn refine(
     let mut asked = !(unusual || prediction.measure_contrast);
     let mut last = None;
     for _ in 0..PASSES {
-        compare(level, image, &ask.start, &mut scratch.sums);
+        compare(level, image, &ask.start, scratch.pattern, &mut scratch.sums);
         let mut fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;
         // A little beyond the border of two phases both are as good; do not swing between them.
         let near = farthest(level, &scratch.sums, &fit.motion) < between + 0.1;

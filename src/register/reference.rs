@@ -1,13 +1,14 @@
 //! What frames are compared with: the template prepared at full and binned resolution, and for
 //! the search over the whole field. Immutable; a new version replaces it as the template grows.
 
+use std::sync::Arc;
+
 use super::acquire::periods;
 use super::bin::bin_f32;
 use super::coarse::Search;
-use super::grain::Grain;
 use super::level::{Level, LevelShape, Template};
 use super::template::Accumulator;
-use crate::frame::Region;
+use crate::frame::{Image, Region};
 use crate::noise::CameraModel;
 
 /// Full-resolution pixels beyond which only the most informative tiles are used.
@@ -36,6 +37,10 @@ pub struct Reference {
     pub(super) factor: usize,
     /// Variance of the noise over that of the camera model.
     pub(super) noise_scale: f64,
+    /// The part of a frame's noise that is a pattern of the camera and known to be in the template.
+    pub(super) pattern: f64,
+    /// The first frame as the camera saw it.
+    pub(super) probe: Arc<Image>,
 }
 
 /// A displacement at which a periodic template looks like itself, px of the binned level.
@@ -49,6 +54,9 @@ pub struct Period {
 #[derive(Clone, Debug)]
 pub struct StaticMask {
     usable: Vec<bool>,
+    regions: Vec<Region>,
+    /// Pixels of a frame that nothing is burned into.
+    shown: Vec<bool>,
 }
 
 impl StaticMask {
@@ -56,18 +64,38 @@ impl StaticMask {
     /// is masked: drift against the whole field is better than none, and tiles in which something
     /// of its own moves are still left out frame by frame.
     pub fn new(width: usize, height: usize, regions: &[Region]) -> StaticMask {
-        let mut usable = vec![true; width * height];
-        for region in regions {
-            for y in region.y..(region.y + region.height).min(height) {
-                let end = (region.x + region.width).min(width);
-                usable[y * width + region.x.min(end)..y * width + end].fill(false);
-            }
-        }
+        let mut usable = outside(width, height, regions);
+        let shown = vec![true; width * height];
         if usable.iter().filter(|usable| **usable).count() * 20 < usable.len() {
             usable.fill(true);
+            return StaticMask { usable, regions: Vec::new(), shown };
         }
-        StaticMask { usable }
+        StaticMask { usable, regions: regions.to_vec(), shown }
     }
+
+    /// Regions that may hold what is burned into the frames (banners, scale bars, text): it stays
+    /// where it is on the camera, so it is not looked at in frames that are searched for either.
+    pub fn with_marks(mut self, width: usize, height: usize, regions: &[Region]) -> StaticMask {
+        self.shown = outside(width, height, regions);
+        self
+    }
+
+    /// The masked rectangles.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+}
+
+/// True for the pixels outside of the regions.
+fn outside(width: usize, height: usize, regions: &[Region]) -> Vec<bool> {
+    let mut outside = vec![true; width * height];
+    for region in regions {
+        for y in region.y..(region.y + region.height).min(height) {
+            let end = (region.x + region.width).min(width);
+            outside[y * width + region.x.min(end)..y * width + end].fill(false);
+        }
+    }
+    outside
 }
 
 /// The binning of the coarse steps: the largest of 1, 2, 4, 8 that leaves 200 pixels.
@@ -94,13 +122,15 @@ impl Reference {
             .enumerate()
             .map(|(k, on)| *on && accumulator.is_covered(k))
             .collect();
+        let (grain, small_grain) = accumulator.grains(factor);
         let template = Template {
             width,
             height,
             counts: &accumulator.mean,
             usable: &usable,
             frames,
-            grain: &accumulator.grain,
+            grain: &grain,
+            footprint: &accumulator.footprint,
         };
         let full = Level::build(&template, noise, full_shape(width * height, frames));
 
@@ -115,8 +145,8 @@ impl Reference {
             counts: &small,
             usable: &small_usable,
             frames,
-            // What neighbours share lies within a binned pixel.
-            grain: &Grain::white(1.0 / frames),
+            grain: &small_grain,
+            footprint: &accumulator.footprint.binned(factor),
         };
         let coarse = Level::build(&small_template, &small_noise, coarse_shape());
         let mean = small.iter().map(|v| f64::from(*v)).sum::<f64>() / small.len().max(1) as f64;
@@ -127,10 +157,24 @@ impl Reference {
             small_height,
             frames,
             small_noise.variance(mean),
+            bin_mask(&mask.shown, width, factor, small_width, small_height),
         );
         let periods = periods(&coarse, &small, search.periods());
         let keyframe = accumulator.keyframe();
-        Reference { version, keyframe, full, coarse, search, periods, factor, noise_scale }
+        let probe = Arc::clone(&accumulator.probe);
+        let pattern = accumulator.pattern;
+        Reference {
+            version,
+            keyframe,
+            full,
+            coarse,
+            search,
+            periods,
+            factor,
+            noise_scale,
+            pattern,
+            probe,
+        }
     }
 
     /// True when the template has too little structure outside the masks for any drift.

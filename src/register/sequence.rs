@@ -37,7 +37,7 @@ impl Sequence {
         let defects = Defects::find(first, &camera);
         let mut whole = first.clone();
         defects.repair(&mut whole);
-        let accumulator = Accumulator::new(&whole, &camera);
+        let accumulator = Accumulator::new(&whole, &camera, &mask);
         let reference = Reference::build(0, &accumulator, &mask, &camera);
         let mut tracker = Tracker::new(0, settings);
         let decision = tracker.track(0, Some(&DriftObservation::of_anchor(&reference)));

@@ -3,8 +3,12 @@
 //! A single noisy reference costs √2 in every drift; the mean of many costs nothing. The mean runs
 //! over the last frames that were folded in, so that it follows slow change.
 
+use std::sync::Arc;
+
+use super::footprint::Footprint;
 use super::grain::Grain;
 use super::motion::Motion;
+use super::reference::StaticMask;
 use super::track::Fold;
 use crate::frame::Image;
 use crate::noise::{CameraModel, observed_share};
@@ -23,6 +27,12 @@ pub struct Accumulator {
     keyframe: u32,
     /// The noise of the mean.
     pub(super) grain: Grain,
+    /// Where on the camera the frames of the mean were seen.
+    pub(super) footprint: Footprint,
+    /// The part of a frame's noise that is a pattern of the camera, as far as that is known.
+    pub(super) pattern: f64,
+    /// The first frame as the camera saw it.
+    pub(super) probe: Arc<Image>,
     /// Variance of the noise over that of the camera model, as the frames show it.
     pub(super) noise_scale: f64,
 }
@@ -38,7 +48,7 @@ pub struct Placement {
 
 impl Accumulator {
     /// Starts with the first frame, which defines the coordinates.
-    pub fn new(first: &Image, camera: &CameraModel) -> Accumulator {
+    pub fn new(first: &Image, camera: &CameraModel, mask: &StaticMask) -> Accumulator {
         let (width, height) = (first.width, first.height);
         let mut mean = vec![0.0; width * height];
         for (y, row) in mean.chunks_exact_mut(width).enumerate() {
@@ -52,7 +62,10 @@ impl Accumulator {
             frames: 1,
             keyframe: 0,
             grain: Grain::white(1.0),
-            noise_scale: observed_share(first, camera),
+            footprint: Footprint::at_origin(),
+            pattern: 0.0,
+            probe: Arc::new(first.clone()),
+            noise_scale: observed_share(first, camera, mask.regions()),
         }
     }
 
@@ -67,6 +80,20 @@ impl Accumulator {
         self.keyframe += 1;
         self.frames = 0;
         self.coverage.fill(0);
+        self.footprint.clear();
+    }
+
+    /// The noise of the mean, and of the mean binned by `factor`. What neighbours share of noise
+    /// lies within a binned pixel; a pattern of the camera may reach further.
+    pub(super) fn grains(&self, factor: usize) -> (Grain, Grain) {
+        const PATTERN_REACH_PX: usize = 24;
+        let white = Grain::white(1.0 / f64::from(self.frames.max(1)));
+        if self.pattern <= 0.0 {
+            return (self.grain.clone(), white);
+        }
+        let pattern = self.footprint.autocorrelation(PATTERN_REACH_PX);
+        let binned = white.with_pattern(self.pattern, &pattern.binned(factor));
+        (self.grain.with_pattern(self.pattern, &pattern), binned)
     }
 
     /// Frames that the mean stands for.
@@ -85,6 +112,7 @@ impl Accumulator {
             self.restart();
         }
         self.noise_scale = order.noise_scale;
+        self.pattern = order.pattern;
         self.fold(image, order.placement, order.memory, offset_counts);
     }
 
@@ -113,7 +141,9 @@ impl Accumulator {
         if columns.is_empty() || rows.is_empty() {
             return;
         }
-        self.grain.fold(&kernel_x, &kernel_y, 1.0 / f64::from(self.frames), 1.0 / placement.gain);
+        let weight = 1.0 / f64::from(self.frames);
+        self.grain.fold(&kernel_x, &kernel_y, weight, 1.0 / placement.gain);
+        self.footprint.fold((whole_x, whole_y), &kernel_x, &kernel_y, weight);
         let from = (columns.start as i64 + whole_x) as usize;
         let count = columns.len();
         let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
@@ -145,7 +175,9 @@ impl Accumulator {
         let (width, height) = (self.width, self.height);
         self.frames = (self.frames + 1).min(u32::from(most));
         let between = Kernel::derivative(0, TYPICAL_PHASE, 0.0);
-        self.grain.fold(&between, &between, 1.0 / f64::from(self.frames), 1.0 / placement.gain);
+        let weight = 1.0 / f64::from(self.frames);
+        self.grain.fold(&between, &between, weight, 1.0 / placement.gain);
+        self.footprint.fade(weight);
         let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
         let map = placement.motion.affine(width, height);
         let mut resampler = Resampler::default();

@@ -5,6 +5,7 @@ use super::Drift;
 use super::evidence::Evidence;
 use super::motion::{Freedom, Motion};
 use super::observe::{DriftObservation, Prediction};
+use super::pattern::PatternMemory;
 use super::scan::Scan;
 use super::template::Placement;
 
@@ -28,6 +29,8 @@ pub struct Fold {
     pub memory: u32,
     /// Variance of the noise over that of the camera model.
     pub noise_scale: f64,
+    /// The part of it that is a pattern fixed to the camera, 0 while that is not known.
+    pub pattern: f64,
     /// Whether this frame begins a new keyframe.
     pub restart: bool,
     /// The version to build once the frame is in, when the template has grown enough.
@@ -85,6 +88,9 @@ pub struct Tracker {
     noise_seen: f64,
     evidence: Evidence,
     scan: Option<Scan>,
+    pattern: PatternMemory,
+    /// A pattern was found, and a template built that allows for it.
+    pattern_built: bool,
     folded: u32,
     /// Frames that the template remembers.
     memory: u32,
@@ -142,6 +148,8 @@ impl Tracker {
             noise_seen: 4.0,
             evidence: Evidence::default(),
             scan: settings.line_share.map(Scan::new),
+            pattern: PatternMemory::default(),
+            pattern_built: false,
             folded: 1,
             memory: MEMORY_LEAST,
             seen: 1,
@@ -180,6 +188,7 @@ impl Tracker {
                 self.different = 0;
             }
             self.look(seen);
+            self.pattern.take(seen.pattern);
             if let Some(grid) = &seen.grid {
                 self.evidence.take(grid, &seen.residuals, seen.template_share);
             }
@@ -273,6 +282,8 @@ impl Tracker {
             misfit: self.misfit,
             masked: self.evidence.masked(),
             measure_contrast: index.is_multiple_of(CONTRAST_EVERY),
+            pattern: self.pattern.share(),
+            measure_pattern: self.pattern.is_wanted(index, &motion),
         };
         // Lost for long: the velocity of then says nothing of now.
         let ahead = index.saturating_sub(last).min(4 * self.settings.lag_frames) as f64;
@@ -295,13 +306,16 @@ impl Tracker {
             return None;
         }
         self.folded = self.folded.saturating_add(1);
-        let build = self.is_build_due().then(|| {
+        let found = !self.pattern_built && self.pattern.share().is_some_and(|share| share > 0.0);
+        let build = (self.is_build_due() || found && self.keyframe == seen.keyframe).then(|| {
+            self.pattern_built |= found;
             self.version += 1;
             self.version
         });
         let placement = Placement { motion: seen.motion, gain: seen.gain };
         let noise_scale = self.noise_scale;
-        Some(Fold { placement, memory: self.memory, noise_scale, restart, build })
+        let pattern = self.pattern.share().unwrap_or(0.0);
+        Some(Fold { placement, memory: self.memory, noise_scale, pattern, restart, build })
     }
 
     /// The scene looks different, but its place is known: the template begins anew in the same

@@ -35,6 +35,7 @@ mod the_simulator_does_what_its_truth_says;
 mod tiff_writer;
 mod vendor_files;
 mod videos_are_read_through_ffmpeg;
+mod what_stands_still_on_the_camera_does_not_pull;
 mod what_was_acknowledged_survives_a_loss_of_power;
 mod wrong_usage_is_told_with_the_place_and_the_nearest_name;
 
