@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::background;
 use super::setup::Setup;
 use crate::frame::PooledImage;
 use crate::register::{Accumulator, Fold, Reference};
@@ -22,6 +23,7 @@ pub fn run(
     orders: &Receiver<Growth>,
     references: &Sender<Arc<Reference>>,
 ) {
+    background::give_way();
     for Growth { image, fold } in orders {
         accumulator.take(&image, &fold, setup.camera.offset_counts);
         drop(image);

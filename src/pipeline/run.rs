@@ -63,7 +63,8 @@ fn buffers(queue_frames: usize, threads: usize, frame_bytes: usize) -> usize {
 /// Whether a run of this source leaves work out to keep its budget. It then depends on time, and is
 /// not reproducible to the bit; the ledger tells what was left out.
 pub fn sheds(setup: &Setup, source: &dyn Source) -> bool {
-    source.is_paced() && Shedder::new(&setup.config.budget, Vec::new(), 1, Instant::now()).is_some()
+    let gauges = setup.gauges.iter().map(|gauge| (gauge.name.clone(), false)).collect();
+    source.is_paced() && Shedder::new(&setup.config.budget, gauges, 1, Instant::now()).is_some()
 }
 
 /// Runs `source` through the pipeline into `sink`, on `threads` observers. Setting `stop` ends the
@@ -89,14 +90,14 @@ pub fn run(
             "the field outside the gauges' regions has too little structure for drift correction"
         );
     }
+    let needed = alarms.needed(setup.gauges.len());
+    let named = setup.gauges.iter().zip(needed);
+    let named = named.map(|(gauge, needed)| (gauge.name.clone(), needed)).collect();
     let mut follower = Follower::new(setup, cell, alarms);
     let first = follower.first_feedback();
-    let needed = follower.needed();
-    let named = setup.gauges.iter().zip(&needed).filter(|(_, needed)| !**needed);
-    let optional = named.map(|(gauge, _)| gauge.name.clone()).collect();
     let cores = std::thread::available_parallelism().map_or(threads, usize::from);
     let shedder = match source.is_paced() {
-        true => Shedder::new(&setup.config.budget, optional, threads.min(cores), Instant::now()),
+        true => Shedder::new(&setup.config.budget, named, threads.min(cores), Instant::now()),
         false => None,
     };
 
@@ -122,6 +123,7 @@ pub fn run(
         pool,
         lag_frames: config.lag_frames.max(1) as u64,
         policy: config.policy,
+        all_gauges: setup.gauges.iter().map(|_| true).collect(),
         keep_raw: setup.keeps_raw(),
         jobs,
         waiting: waiting.clone(),
@@ -139,8 +141,7 @@ pub fn run(
     let (taken, stored) = std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (waiting, seen_in) = (waiting.clone(), seen_in.clone());
-            let needed = &needed;
-            scope.spawn(move || observer::run(setup, needed, &waiting, &seen_in));
+            scope.spawn(move || observer::run(setup, &waiting, &seen_in));
         }
         drop((waiting, seen_in));
         scope.spawn(move || grower::run(setup, accumulator, &growth_out, &references));
