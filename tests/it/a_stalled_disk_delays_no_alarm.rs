@@ -193,7 +193,7 @@ impl Sink for Timed {
 fn and_the_alarm_path_does_not_notice() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     // Rendering takes most of a frame's time here; it is the same with and without a stall.
-    let config = standard(128, 500, 20.0, 3);
+    let config = standard(192, 500, 20.0, 3);
     let scene = Scene::new(config.clone());
     let recording = Arc::new(SceneRecording::new(Scene::new(config)));
     let setup = Setup::new(recording.clone(), configuration(&scene)).expect("the run can start");

@@ -20,8 +20,13 @@ use own::{OwnBudget, Turn};
 
 use crate::config::BudgetConfig;
 
-/// The part of the budget that is planned with; the rest is for what nobody foresees.
+/// The part of the budget that is planned with; the rest is for what nobody foresees. Where more than
+/// 1 % of the frames take longer than foreseen by more than that, less is planned with: down to the
+/// part in `MARGIN_LEAST`, in steps of this part of the budget.
 const MARGIN: f64 = 0.8;
+const MARGIN_LEAST: f64 = 0.4;
+const SURPRISES: f64 = 0.01;
+const SURPRISE_STEP: f64 = 0.05;
 /// Frames that wait for longer than this part of it, one after the other, are too many.
 const BEHIND: f64 = 0.4;
 /// Frames before the first judgement.
@@ -102,10 +107,15 @@ pub struct Shedder {
     /// Seconds from one finished frame to the next while all threads are busy: what a frame costs
     /// altogether, stages or not.
     pace: Estimate,
+    /// The time beyond what was foreseen that 1 % of the frames take, s.
+    surprise_s: f64,
     last_arrival: Option<Instant>,
     /// When a frame was last finished, if all threads were busy then.
     busy_at: Option<Instant>,
-    in_work: VecDeque<u64>,
+    /// Rows, and when they should be finished, s after their arrival.
+    in_work: VecDeque<(u64, f64)>,
+    /// That of the frame at hand.
+    foreseen_s: f64,
     /// When a frame was last begun, and when last with gauges that are left out.
     last_begun: Instant,
     probed: Instant,
@@ -148,6 +158,8 @@ impl Shedder {
             last_arrival: None,
             busy_at: None,
             in_work: VecDeque::new(),
+            foreseen_s: f64::INFINITY,
+            surprise_s: 0.0,
             last_begun: now,
             probed: now,
             only_needed,
@@ -157,8 +169,14 @@ impl Shedder {
 
     /// Takes what became of a frame that was begun.
     pub fn told(&mut self, report: &Report) {
-        while self.in_work.front().is_some_and(|row| *row <= report.row) {
+        while let Some((row, foreseen_s)) = self.in_work.front().copied() {
+            if row > report.row {
+                break;
+            }
             self.in_work.pop_front();
+            if row == report.row {
+                self.learn(report.total_ns as f64 * 1e-9 - foreseen_s);
+            }
         }
         let Some(work) = &report.work else { return };
         let mut needed_ns = work.register_ns;
@@ -204,7 +222,7 @@ impl Shedder {
 
     /// A frame goes to the observers.
     pub fn begun(&mut self, row: u64) {
-        self.in_work.push_back(row);
+        self.in_work.push_back((row, self.foreseen_s));
     }
 
     /// A frame that should have been measured could not be begun in time.
@@ -216,7 +234,7 @@ impl Shedder {
     /// next frame, or all that follow would be late too, and a slow template would hold up the
     /// alarms. Nothing without a budget for frames.
     pub fn wait_until(&self, arrival: Instant, now: Instant) -> Option<Instant> {
-        let spare_s = (self.total_s * MARGIN - self.needed.high()).min(self.queue_s * MARGIN);
+        let spare_s = (self.planned_s() - self.needed.high()).min(self.queue_s * MARGIN);
         if spare_s == f64::INFINITY {
             return None;
         }
@@ -229,6 +247,25 @@ impl Shedder {
     fn optional(&self) -> (f64, f64) {
         let measured = self.gauges.iter().filter(|gauge| !gauge.needed && !gauge.own.is_out());
         measured.fold((0.0, 0.0), |sum, gauge| (sum.0 + gauge.cost.mean, sum.1 + gauge.cost.high()))
+    }
+
+    /// The part of the total budget that is planned with, s.
+    fn planned_s(&self) -> f64 {
+        if self.total_s == f64::INFINITY {
+            return f64::INFINITY;
+        }
+        (self.total_s - self.surprise_s).min(MARGIN * self.total_s)
+    }
+
+    /// Follows the time beyond the foreseen that [`SURPRISES`] of the frames exceed: a step up where
+    /// one does, and so much smaller a step down where it does not that both are in balance.
+    fn learn(&mut self, beyond_s: f64) {
+        if self.total_s == f64::INFINITY {
+            return;
+        }
+        let step = SURPRISE_STEP * self.total_s;
+        self.surprise_s += if beyond_s > self.surprise_s { step } else { -step * SURPRISES };
+        self.surprise_s = self.surprise_s.clamp(0.0, (1.0 - MARGIN_LEAST) * self.total_s);
     }
 
     /// What a frame costs altogether, s, as far as it was seen of late; else 0.
@@ -245,9 +282,9 @@ impl Shedder {
         let age_s = seconds(arrival, now);
         let each_s = self.needed.mean + if level.optional { optional_mean } else { 0.0 };
         let start_s = age_s + self.in_work.len() as f64 * self.pace(now).max(each_s / self.threads);
-        let in_time = |work_s: f64| {
-            start_s + work_s <= self.total_s * MARGIN && start_s <= self.queue_s * MARGIN
-        };
+        let total_s = self.planned_s();
+        let in_time = |work_s: f64| start_s + work_s <= total_s && start_s <= self.queue_s * MARGIN;
+        self.foreseen_s = start_s + each_s;
         let needed = self.needed.high();
         let free = self.in_work.is_empty();
         let probe_s = PROBE.as_secs_f64().max(PROBE_FRAMES * self.interval.mean);

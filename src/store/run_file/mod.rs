@@ -6,6 +6,7 @@
 //! sees there is complete everywhere.
 
 pub(crate) mod attributes;
+pub(crate) mod chunk;
 pub(super) mod codes;
 pub(super) mod column;
 mod layout;
