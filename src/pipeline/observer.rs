@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::background;
 use super::job::{Job, Pixels, Seen};
 use super::load::{Loaded, load};
 use super::setup::{NamedGauge, Setup};
@@ -14,6 +15,7 @@ use crate::register::{Drift, DriftObservation, Scratch, Tracker, observe};
 
 /// Takes jobs until the intake hangs up.
 pub fn run(setup: &Setup, jobs: &Receiver<Job>, seen: &Sender<Seen>) {
+    background::call_thread(c"observer");
     let mut scratch = Scratch::default();
     let mut bytes = Vec::new();
     for job in jobs {

@@ -25,7 +25,7 @@ use super::keep::{Keeper, Keeping};
 use super::setup::Setup;
 use super::shed::Shedder;
 use super::sink::{Sink, SinkError};
-use super::{grower, observer};
+use super::{background, grower, observer};
 use crate::alarm::AlarmEngine;
 use crate::cell::CellSeries;
 use crate::frame::{Ledger, Pool, blank_for};
@@ -47,8 +47,8 @@ pub enum PipelineError {
     Unbalanced(Ledger),
 }
 
-/// Rows that wait for the storage thread, at most.
-const RESULTS_WAITING: usize = 256;
+/// Rows that wait for the storage thread, at most: alarms wait for it when there are more.
+const RESULTS_WAITING: usize = 1024;
 
 /// Memory for frames in flight, beyond what the stations need to keep going.
 const POOL_BYTES: usize = 192 << 20;
@@ -136,6 +136,7 @@ pub fn run(
         announced: &announced,
         stop,
     };
+    let gives_way = source.is_paced();
     let mut source = Ordered::new(source);
 
     let (taken, stored) = std::thread::scope(|scope| {
@@ -144,16 +145,20 @@ pub fn run(
             scope.spawn(move || observer::run(setup, &waiting, &seen_in));
         }
         drop((waiting, seen_in));
-        scope.spawn(move || grower::run(setup, accumulator, &growth_out, &references));
+        scope.spawn(move || {
+            grower::run(setup, accumulator, &growth_out, &references, gives_way);
+        });
         let ends = Ends { seen, feedback, growth, results, reports };
         let (follower, announced) = (&mut follower, &announced);
         let mut keeper = keeping.map(|keeping| keeping.start(scope, setup));
         scope.spawn(move || {
+            background::call_thread(c"tracker");
             follower.run(&ends, announced, keeper.as_mut());
             drop(ends);
             keeper.into_iter().for_each(Keeper::finish);
         });
         let storage = scope.spawn(move || {
+            background::call_thread(c"storage");
             let stored = results_out.iter().try_for_each(|result| match result {
                 Outcome::Row(row) => sink.row(&row),
                 Outcome::Alarm(event) => sink.alarm(&event),

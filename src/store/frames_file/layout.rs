@@ -11,7 +11,7 @@ use crate::format::{RecordingInfo, bitshuffle};
 use crate::frame::PixelType;
 use crate::pipeline::RunPlan;
 use crate::store::run_file::attributes::{set_number, set_text, set_texts};
-use crate::store::run_file::column::{Column, Label};
+use crate::store::run_file::column::{Column, Label, little_cache};
 use crate::store::run_file::texts::{iso_time, text};
 
 /// Creates the file, ready to be followed.
@@ -22,7 +22,9 @@ pub fn create(
     step_s: f64,
 ) -> hdf5::Result<Open> {
     let file = hdf5::File::with_options()
-        .with_fapl(|access| access.libver_bounds(LibraryVersion::V110, LibraryVersion::V110))
+        .with_fapl(|access| {
+            little_cache(access).libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
+        })
         .with_fcpl(|creation| creation.obj_track_times(false))
         .create(path)?;
     set_text(&file, "NX_class", "NXroot")?;
