@@ -284,7 +284,9 @@ impl Shedder {
         let start_s = age_s + self.in_work.len() as f64 * self.pace(now).max(each_s / self.threads);
         let total_s = self.planned_s();
         let in_time = |work_s: f64| start_s + work_s <= total_s && start_s <= self.queue_s * MARGIN;
-        self.foreseen_s = start_s + each_s;
+        // The searches of the first frames teach nothing.
+        let known = self.needed.seen >= LEARN;
+        self.foreseen_s = if known { start_s + each_s } else { f64::INFINITY };
         let needed = self.needed.high();
         let free = self.in_work.is_empty();
         let probe_s = PROBE.as_secs_f64().max(PROBE_FRAMES * self.interval.mean);
