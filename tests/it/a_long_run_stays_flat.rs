@@ -162,7 +162,7 @@ fn with_memory_and_latency_and_no_frame_unaccounted_for() {
     let hits = |kind| (0..received).filter(|frame| faults.hit(kind, *frame).is_some()).count();
     assert_eq!(missing as usize, hits(FaultKind::Drop), "missing at the source");
     assert!(corrupt as usize <= hits(FaultKind::Corrupt), "{corrupt} corrupt frames");
-    assert!(corrupt > 0 || minutes < 0.1, "no frame was corrupt");
+    assert!(corrupt > 0 || received < 20_000, "no frame was corrupt");
     assert!(measured + degraded > received / 5, "four of five frames were not measured");
     if let [_, middle, last] = means[..] {
         assert!(last <= 1.1 * middle + 8.0, "memory grows: {means:.1?} MB");
