@@ -3,8 +3,10 @@ SHELL := bash
 CARGO ?= cargo
 PYTHON ?= python3
 TOOLS := .tools
+SOAK_MINUTES ?= 30
+SOAK_SIZE ?= 1024
 
-.PHONY: demo test setup lint bench accuracy peers test-python clean
+.PHONY: demo test soak setup lint bench accuracy peers test-python clean
 
 demo: setup                 ## build, simulate a cell that shorts, measure it
 	$(CARGO) build --release
@@ -16,9 +18,13 @@ test: setup test-python     ## everything that CI checks
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
 	$(CARGO) test
 
+soak: setup                 ## 30 minutes at the highest sustained rate with faults on (SOAK_MINUTES, SOAK_SIZE)
+	LIWATCH_SOAK_MINUTES=$(SOAK_MINUTES) LIWATCH_SOAK_SIZE=$(SOAK_SIZE) $(CARGO) test --test it a_long_run -- --nocapture
+
 bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench stages
 	$(CARGO) bench --bench end_to_end
+	$(CARGO) bench --bench deadlines
 	$(CARGO) bench --bench storage
 	$(CARGO) bench --bench recording
 

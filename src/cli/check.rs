@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Outcome, print_json};
+use super::{Failure, Outcome, print, print_json};
 use crate::alarm::AlarmEngine;
 use crate::config::Config;
 use crate::format;
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Outcome {
             Err(error) => serde_json::json!({ "ok": false, "error": error.to_string() }),
         });
     } else if let Ok(told) = &checked {
-        println!("{}: ok: {told}", args.config.display());
+        print(format_args!("{}: ok: {told}\n", args.config.display()));
     }
     checked.map(|_| ()).map_err(Failure::Usage)
 }

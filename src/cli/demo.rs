@@ -24,7 +24,7 @@ pub fn run(args: &Args) -> Outcome {
         .with_context(|| format!("{}: the folder cannot be made", args.out.display()))?;
     let recording = args.out.join("demo.npy");
     if !args.json {
-        println!("simulating a cell that shorts …");
+        super::print("simulating a cell that shorts …\n");
     }
     simulate::demo(&recording)?;
     replay::run(&replay::Args {
@@ -35,6 +35,7 @@ pub fn run(args: &Args) -> Outcome {
         speed: crate::source::Speed::Max,
         threads: None,
         inject: None,
+        repeat: 1,
         corrected: Default::default(),
         force: true,
         json: args.json,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::{Outcome, print_json};
+use super::{Outcome, print, print_json};
 use crate::format::{self, RecordingInfo};
 use crate::store::{RunSummary, summary_text};
 
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Outcome {
         if args.json {
             print_json(&super::report::json(&run));
         } else {
-            print!("{}", summary_text(&run));
+            print(summary_text(&run));
         }
         return Ok(());
     }
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         print_json(&json(info, last));
     } else {
-        print!("{}", text(info, last));
+        print(text(info, last));
     }
     Ok(())
 }

@@ -11,7 +11,8 @@ mod report;
 mod simulate;
 mod tail;
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -78,7 +79,9 @@ pub fn run() -> ExitCode {
         Command::Tail(args) => tail::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "liwatch", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "liwatch", &mut script);
+            print(String::from_utf8_lossy(&script));
             Ok(())
         }
     };
@@ -87,7 +90,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Run(error)) => (1, error),
         Err(Failure::Usage(error)) => (2, error),
     };
-    eprintln!("error: {error:#}");
+    tell(format_args!("error: {error:#}"));
     ExitCode::from(status)
 }
 
@@ -101,8 +104,8 @@ fn start_log(verbose: u8) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .without_time()
         .init();
@@ -110,5 +113,22 @@ fn start_log(verbose: u8) {
 
 /// Prints a JSON object, the only thing on stdout.
 fn print_json(value: &serde_json::Value) {
-    println!("{value:#}");
+    print(format_args!("{value:#}\n"));
+}
+
+/// Prints on stdout. Whoever reads may stop when they have seen enough (`| head`): that is no
+/// failure of the command, and what it does beside goes on.
+fn print(text: impl Display) {
+    let mut out = io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            tell(format_args!("error: stdout cannot be written: {error}"));
+        }
+        _ => {}
+    }
+}
+
+/// Prints a line on stderr, if there is somebody to read it.
+fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -104,11 +104,11 @@ pub fn json(ended: &anyhow::Result<FramesSummary>) -> serde_json::Value {
 
 /// One line for a person.
 pub fn show(summary: &FramesSummary, run: &Path) {
-    println!(
-        "raw       {} of {} frames, {:.1} MB  {}",
+    super::print(format_args!(
+        "raw       {} of {} frames, {:.1} MB  {}\n",
         summary.recorded,
         summary.rows,
         summary.bytes as f64 / 1e6,
         frames_path_of(run).display()
-    );
+    ));
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
-use super::{Failure, Outcome, print_json};
+use super::{Failure, Outcome, print, print_json, tell};
 use crate::store::{Outcome as Ended, RecoverError, Recovery, journal, move_frames, recover};
 
 /// Complete or rebuild a run file from the journal beside it, after a crash or a full disk
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Outcome {
         let told = serde_json::to_value(&recovery).context("the result has no JSON form")?;
         print_json(&told);
     } else {
-        print!("{}", text(&recovery));
+        print(text(&recovery));
     }
     Ok(())
 }
@@ -75,13 +75,13 @@ pub fn earlier_run(out: &Path, force: bool) -> Outcome {
             "an earlier run left its journal here, and it cannot be recovered; give another name",
         )),
     })?;
-    eprint!("an earlier run left its journal: {}", text(&recovery));
+    tell(format_args!("an earlier run left its journal: {}", text(&recovery).trim_end()));
     if force && out.exists() && recovery.outcome != Ended::Empty {
         let kept = free_name(out);
         std::fs::rename(out, &kept)
             .with_context(|| format!("{}: cannot be renamed", out.display()))?;
         move_frames(out, &kept).context("the raw frames of the earlier run")?;
-        eprintln!("it is kept as {}", kept.display());
+        tell(format_args!("it is kept as {}", kept.display()));
     }
     Ok(())
 }

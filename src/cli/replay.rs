@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::corrected::{self, Corrected};
 use super::raw_frames::{self, RawFrames};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, print, tell};
 use crate::alarm::{AlarmEngine, AlarmEvent};
 use crate::cell::CellSeries;
 use crate::config::Config;
@@ -17,7 +17,8 @@ use crate::format;
 use crate::frame::Ledger;
 use crate::pipeline::{self, FrameRow, Keep, Setup, SetupError, Shedding, Sink, SinkError};
 use crate::source::{
-    FaultClock, FaultKind, Faults, FaultyRecording, FaultySource, FrameTimes, Replay, Source, Speed,
+    FaultClock, FaultKind, Faults, FaultyRecording, FaultySource, FrameTimes, RepeatedRecording,
+    Replay, Source, Speed,
 };
 use crate::store::{FaultyDisk, Recorder, RunSummary, StoreError, StoreOptions, WhenSlow, draw};
 
@@ -46,6 +47,10 @@ pub struct Args {
     /// disk-stall (ms)
     #[arg(long, value_name = "FAULTS")]
     pub inject: Option<Faults>,
+    /// Play the recording so many times, forwards and backwards in turn: for long rehearsals
+    #[arg(long, value_name = "PASSES", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub repeat: u32,
     /// Threads that observe frames (default: all cores)
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -69,6 +74,13 @@ pub fn run(args: &Args) -> Outcome {
     super::recover::earlier_run(&args.out, args.force)?;
     let recording: Arc<dyn format::Recording> =
         Arc::from(format::open(&args.recording).context("the recording cannot be opened")?);
+    let recording = match args.repeat {
+        1 => recording,
+        passes => {
+            let times = FrameTimes::of(&*recording, config.calibration.frame_rate_hz);
+            Arc::new(RepeatedRecording::new(recording, passes as usize, &times))
+        }
+    };
     let recording = match &args.inject {
         Some(faults) => Arc::new(FaultyRecording::new(recording, faults.clone())),
         None => recording,
@@ -146,7 +158,7 @@ pub fn run(args: &Args) -> Outcome {
     if !args.json {
         super::report::show(&summary, &picture, Vec::new(), false);
         let rate = ledger.received as f64 / elapsed.as_secs_f64().max(1e-9);
-        println!("speed     {rate:.0} frames/s in {:.2} s", elapsed.as_secs_f64());
+        print(format_args!("speed     {rate:.0} frames/s in {:.2} s\n", elapsed.as_secs_f64()));
     }
     over_budget(&setup, &summary);
     if let (Some(Ok(raw)), false) = (&raw, args.json) {
@@ -231,7 +243,7 @@ fn stop_on_signal(stop: Arc<AtomicBool>) {
                 if stop.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }
-                eprintln!("stopping after the frames in flight; once more to stop at once");
+                tell("stopping after the frames in flight; once more to stop at once");
             }
         });
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::{Outcome, print_json};
+use super::{Outcome, print, print_json};
 use crate::frame::Reason;
 use crate::store::{RunSummary, draw, summary_text};
 
@@ -46,8 +46,9 @@ pub fn show(
         }
         print_json(&object);
     } else {
-        print!("{}", summary_text(summary));
-        println!("run file  {}\npicture   {}", summary.path.display(), picture.display());
+        let (run, picture) = (summary.path.display(), picture.display());
+        let text = summary_text(summary);
+        print(format_args!("{text}run file  {run}\npicture   {picture}\n"));
     }
 }
 

@@ -132,15 +132,15 @@ impl Default for PipelineConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BudgetConfig {
-    /// Work is left out to keep `total_ms` and `queue_ms`, where frames come at a pace of their
-    /// own: first gauges that no alarm needs, then frames.
+    /// Work is left out to keep `total_ms`, `queue_ms` and `gauge_ms`, where frames come at a pace
+    /// of their own: first gauges that no alarm needs, then frames.
     pub shed: bool,
     /// From a frame's arrival to the decision of its alarms.
     pub total_ms: Option<f64>,
     pub queue_ms: Option<f64>,
     pub register_ms: Option<f64>,
     pub track_ms: Option<f64>,
-    /// For each gauge by itself.
+    /// For each gauge by itself: one that no alarm needs is left out while it takes longer.
     pub gauge_ms: Option<f64>,
 }
 

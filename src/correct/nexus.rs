@@ -13,6 +13,7 @@ use super::plan::Plan;
 use crate::frame::{PixelType, Region};
 use crate::resample::overlap;
 use crate::store::attributes::{set_number, set_text, set_texts};
+use crate::store::chunk;
 use crate::store::texts::{iso_time, now_unix_s, text};
 
 /// A file that is being written.
@@ -66,18 +67,7 @@ impl NexusStack {
 
     /// Stores a packed frame.
     pub fn frame(&mut self, index: usize, packed: &[u8]) -> hdf5::Result<()> {
-        let offset = [index as u64, 0, 0];
-        // Sound, although the macro hides an unsafe call: the dataset is open, its chunks have
-        // three dimensions as `offset` has, and `packed` outlives the call.
-        hdf5::h5call!(hdf5_sys::h5d::H5Dwrite_chunk(
-            self.frames.id(),
-            hdf5_sys::h5p::H5P_DEFAULT,
-            0,
-            offset.as_ptr(),
-            packed.len(),
-            packed.as_ptr().cast()
-        ))?;
-        Ok(())
+        chunk::write_frame(&self.frames, index as u64, packed)
     }
 
     /// Adds what is known at the end, and closes the file.

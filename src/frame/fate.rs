@@ -60,7 +60,7 @@ pub enum Reason {
     RegionOutside = 13,
     /// Its row was not, or no longer, in the journal that the run file was built from.
     NotInJournal = 14,
-    /// Passed over to keep the budget: only every k-th frame was measured, or it could not be
+    /// Passed over to keep the budget: only a share of the frames was measured, or it could not be
     /// finished in time.
     FrameShed = 15,
     /// Measured with an older state of the tracker or of the template than the fixed lag asks for,

@@ -13,7 +13,7 @@ use super::job::{Feedback, Seen};
 use super::keep::{Keeper, Kept};
 use super::observer::nanoseconds;
 use super::setup::Setup;
-use super::shed::{Report, Shedding};
+use super::shed::{Report, Shedding, Work};
 use super::sink::FrameRow;
 use crate::alarm::{AlarmEngine, AlarmEvent, AlarmState};
 use crate::cell::{CellSample, CellSeries};
@@ -38,8 +38,6 @@ pub struct Follower<'a> {
     gauges: Vec<Followed<'a>>,
     cell: Option<&'a CellSeries>,
     alarms: AlarmEngine,
-    /// Gauges that an alarm refers to.
-    needed: Vec<bool>,
     pub ledger: Ledger,
 }
 
@@ -72,15 +70,9 @@ impl<'a> Follower<'a> {
             registration: Tracker::new(setup.anchor.index as u64, setup.registration),
             gauges: gauges.collect(),
             cell,
-            needed: alarms.needed(setup.gauges.len()),
             alarms,
             ledger: Ledger::default(),
         }
-    }
-
-    /// For each gauge, whether an alarm refers to it.
-    pub fn needed(&self) -> Vec<bool> {
-        self.needed.clone()
     }
 
     /// What the observers are told before any frame was tracked.
@@ -145,7 +137,13 @@ impl<'a> Follower<'a> {
         latency_ns.push(nanoseconds(started, decided));
         latency_ns.push(nanoseconds(seen.arrival, decided));
         if let Some(reports) = &ends.reports {
-            let report = self.report(seen.stamp.index, observed, &latency_ns);
+            let gauges_ns = || latency_ns[2..2 + self.gauges.len()].to_vec();
+            let report = Report {
+                row: seen.stamp.index,
+                decided,
+                total_ns: nanoseconds(seen.arrival, decided),
+                work: observed.then(|| Work { register_ns: latency_ns[1], gauges_ns: gauges_ns() }),
+            };
             // As for the feedback.
             let _ = reports.send(report);
         }
@@ -177,16 +175,6 @@ impl<'a> Follower<'a> {
             keeper.take(Kept { stamp, fate, reason, alarm }, raw);
         }
         told && grown
-    }
-
-    fn report(&self, row: u64, observed: bool, latency_ns: &[u64]) -> Report {
-        let gauges = || latency_ns[2..].iter().zip(&self.needed);
-        let sum = |wanted: bool| {
-            gauges().filter(|(_, needed)| **needed == wanted).map(|(ns, _)| *ns).sum::<u64>()
-        };
-        let total_ns = latency_ns.last().copied().unwrap_or(0);
-        let work_ns = observed.then(|| (latency_ns[1] + sum(true), sum(false)));
-        Report { row, total_ns, work_ns }
     }
 
     fn measure(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::background;
 use super::setup::Setup;
 use crate::frame::PooledImage;
 use crate::register::{Accumulator, Fold, Reference};
@@ -15,13 +16,19 @@ pub struct Growth {
     pub fold: Fold,
 }
 
-/// Runs until the tracker hangs up.
+/// Runs until the tracker hangs up. It gives way where frames come at their own pace: alarms come
+/// first there, and a young template is made do with.
 pub fn run(
     setup: &Setup,
     mut accumulator: Accumulator,
     orders: &Receiver<Growth>,
     references: &Sender<Arc<Reference>>,
+    gives_way: bool,
 ) {
+    background::call_thread(c"template");
+    if gives_way {
+        background::give_way();
+    }
     for Growth { image, fold } in orders {
         accumulator.take(&image, &fold, setup.camera.offset_counts);
         drop(image);

@@ -43,6 +43,8 @@ pub struct Intake<'a> {
     pub feedback: Receiver<Arc<Feedback>>,
     /// New versions of the reference, in order.
     pub references: Receiver<Arc<Reference>>,
+    /// All gauges, one entry for each: what a frame is measured with where nothing is left out.
+    pub all_gauges: Arc<[bool]>,
     /// Keeps the budget, where there is one to keep.
     pub shedder: Option<Shedder>,
     /// From the tracker, for the shedder.
@@ -93,13 +95,13 @@ impl Intake<'_> {
         known: &mut Known,
         bytes: &mut Vec<u8>,
     ) -> Result<bool, PipelineError> {
-        let verdict = self.shed(frame);
-        if verdict == Verdict::Nothing {
+        let Verdict::Measure(measured) = self.shed(frame) else {
             self.lose(frame, Fate::Dropped, Reason::FrameShed);
             return Ok(true);
-        }
+        };
         let shedder = self.shedder.as_ref();
-        let patience = shedder.map(|shedder| shedder.wait_until(frame.arrival, Instant::now()));
+        let patience =
+            shedder.and_then(|shedder| shedder.wait_until(frame.arrival, Instant::now()));
         // The tracker hangs up only when the run has failed; its error is the one to report.
         let Some(told) = known.wait_for(self, frame.stamp.index, patience) else {
             return Ok(false);
@@ -128,7 +130,7 @@ impl Intake<'_> {
             gauges: told.gauges,
             reference: told.reference,
             stale: told.stale,
-            needed_only: verdict == Verdict::WithoutOptional,
+            measured,
         };
         let Some(shedder) = &mut self.shedder else { return self.enqueue(job) };
         shedder.begun(frame.stamp.index);
@@ -148,12 +150,14 @@ impl Intake<'_> {
     }
 
     fn shed(&mut self, frame: &Announced) -> Verdict {
-        let Some(shedder) = &mut self.shedder else { return Verdict::Everything };
+        let Some(shedder) = &mut self.shedder else {
+            return Verdict::Measure(Arc::clone(&self.all_gauges));
+        };
         self.reports.try_iter().for_each(|report| shedder.told(&report));
         let stamp = frame.stamp;
-        let (verdict, change) =
+        let (verdict, changes) =
             shedder.decide(stamp.index, stamp.time_s, frame.arrival, Instant::now());
-        if let Some(change) = change {
+        for change in changes {
             tracing::warn!("from frame {} on: {}", change.frame, change.message);
             // A closed channel means that the run has failed; the storage thread reports it.
             let _ = self.results.send(Outcome::Shedding(change));

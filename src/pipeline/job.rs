@@ -29,8 +29,8 @@ pub struct Job {
     pub reference: Arc<Reference>,
     /// Feedback or reference are older than the lag asks for.
     pub stale: bool,
-    /// Gauges that no alarm needs are left out.
-    pub needed_only: bool,
+    /// The gauges that it is measured with; the others are left out to keep the budget.
+    pub measured: Arc<[bool]>,
 }
 
 /// The pixels of a job.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 
+use super::background;
 use super::setup::Setup;
 use crate::config::{RecordConfig, RecordMode};
 use crate::format::bitshuffle::{self, Scratch};
@@ -289,6 +290,7 @@ fn pack(
     packed: &Sender<Packed>,
     empties: &Receiver<Vec<u8>>,
 ) {
+    background::call_thread(c"packer");
     let pixel_type = setup.recording.info().pixel_type;
     let (mut scratch, mut pixels) = (Scratch::default(), Vec::new());
     for Work { number, kept, raw } in work {

@@ -3,6 +3,7 @@
 //! [`Setup`] fixes a run, [`run()`] runs it. The results go to a [`Sink`], so that the pipeline
 //! knows nothing of files.
 
+pub(crate) mod background;
 mod follower;
 mod grower;
 mod intake;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::background;
 use super::job::{Job, Pixels, Seen};
 use super::load::{Loaded, load};
 use super::setup::{NamedGauge, Setup};
@@ -13,16 +14,14 @@ use crate::gauge::View;
 use crate::register::{Drift, DriftObservation, Scratch, Tracker, observe};
 
 /// Takes jobs until the intake hangs up.
-///
-/// `needed` tells the gauges that alarms refer to.
-pub fn run(setup: &Setup, needed: &[bool], jobs: &Receiver<Job>, seen: &Sender<Seen>) {
+pub fn run(setup: &Setup, jobs: &Receiver<Job>, seen: &Sender<Seen>) {
+    background::call_thread(c"observer");
     let mut scratch = Scratch::default();
     let mut bytes = Vec::new();
     for job in jobs {
         let (stamp, arrival) = (job.stamp, job.arrival);
         // A defect in an estimator must cost one frame, not the run.
-        let result =
-            catch_unwind(AssertUnwindSafe(|| one(setup, needed, job, &mut scratch, &mut bytes)));
+        let result = catch_unwind(AssertUnwindSafe(|| one(setup, job, &mut scratch, &mut bytes)));
         let result = result.unwrap_or_else(|_| {
             tracing::error!(frame = stamp.index, "an estimator failed; please report this");
             scratch = Scratch::default();
@@ -34,13 +33,7 @@ pub fn run(setup: &Setup, needed: &[bool], jobs: &Receiver<Job>, seen: &Sender<S
     }
 }
 
-fn one(
-    setup: &Setup,
-    needed: &[bool],
-    job: Job,
-    scratch: &mut Scratch,
-    bytes: &mut Vec<u8>,
-) -> Seen {
+fn one(setup: &Setup, job: Job, scratch: &mut Scratch, bytes: &mut Vec<u8>) -> Seen {
     let mut clock = Clock { last: job.arrival, latency_ns: Vec::new() };
     clock.lap();
     let loaded = match job.pixels {
@@ -64,9 +57,9 @@ fn one(
         .gauges
         .iter()
         .zip(&job.gauges.hints)
-        .zip(needed)
-        .map(|((NamedGauge { gauge, .. }, hints), needed)| {
-            if job.needed_only && !needed {
+        .zip(&*job.measured)
+        .map(|((NamedGauge { gauge, .. }, hints), measured)| {
+            if !measured {
                 clock.latency_ns.push(0);
                 return None;
             }
@@ -77,7 +70,7 @@ fn one(
             observation
         })
         .collect();
-    let shed = job.needed_only && needed.contains(&false);
+    let shed = job.measured.contains(&false);
     let (fate, reason) = match fate_of(&judged, repaired, job.stamp) {
         (_, Reason::None | Reason::NonFinitePixels) if shed => (Fate::Degraded, Reason::GaugeShed),
         (Fate::Measured, _) if job.stale => (Fate::Degraded, Reason::StaleFeedback),

@@ -25,7 +25,7 @@ use super::keep::{Keeper, Keeping};
 use super::setup::Setup;
 use super::shed::Shedder;
 use super::sink::{Sink, SinkError};
-use super::{grower, observer};
+use super::{background, grower, observer};
 use crate::alarm::AlarmEngine;
 use crate::cell::CellSeries;
 use crate::frame::{Ledger, Pool, blank_for};
@@ -47,8 +47,8 @@ pub enum PipelineError {
     Unbalanced(Ledger),
 }
 
-/// Rows that wait for the storage thread, at most.
-const RESULTS_WAITING: usize = 256;
+/// Rows that wait for the storage thread, at most: alarms wait for it when there are more.
+const RESULTS_WAITING: usize = 1024;
 
 /// Memory for frames in flight, beyond what the stations need to keep going.
 const POOL_BYTES: usize = 192 << 20;
@@ -63,7 +63,8 @@ fn buffers(queue_frames: usize, threads: usize, frame_bytes: usize) -> usize {
 /// Whether a run of this source leaves work out to keep its budget. It then depends on time, and is
 /// not reproducible to the bit; the ledger tells what was left out.
 pub fn sheds(setup: &Setup, source: &dyn Source) -> bool {
-    source.is_paced() && Shedder::new(&setup.config.budget, Vec::new(), 1, Instant::now()).is_some()
+    let gauges = setup.gauges.iter().map(|gauge| (gauge.name.clone(), false)).collect();
+    source.is_paced() && Shedder::new(&setup.config.budget, gauges, 1, Instant::now()).is_some()
 }
 
 /// Runs `source` through the pipeline into `sink`, on `threads` observers. Setting `stop` ends the
@@ -89,14 +90,14 @@ pub fn run(
             "the field outside the gauges' regions has too little structure for drift correction"
         );
     }
+    let needed = alarms.needed(setup.gauges.len());
+    let named = setup.gauges.iter().zip(needed);
+    let named = named.map(|(gauge, needed)| (gauge.name.clone(), needed)).collect();
     let mut follower = Follower::new(setup, cell, alarms);
     let first = follower.first_feedback();
-    let needed = follower.needed();
-    let named = setup.gauges.iter().zip(&needed).filter(|(_, needed)| !**needed);
-    let optional = named.map(|(gauge, _)| gauge.name.clone()).collect();
     let cores = std::thread::available_parallelism().map_or(threads, usize::from);
     let shedder = match source.is_paced() {
-        true => Shedder::new(&setup.config.budget, optional, threads.min(cores), Instant::now()),
+        true => Shedder::new(&setup.config.budget, named, threads.min(cores), Instant::now()),
         false => None,
     };
 
@@ -122,6 +123,7 @@ pub fn run(
         pool,
         lag_frames: config.lag_frames.max(1) as u64,
         policy: config.policy,
+        all_gauges: setup.gauges.iter().map(|_| true).collect(),
         keep_raw: setup.keeps_raw(),
         jobs,
         waiting: waiting.clone(),
@@ -134,25 +136,29 @@ pub fn run(
         announced: &announced,
         stop,
     };
+    let gives_way = source.is_paced();
     let mut source = Ordered::new(source);
 
     let (taken, stored) = std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (waiting, seen_in) = (waiting.clone(), seen_in.clone());
-            let needed = &needed;
-            scope.spawn(move || observer::run(setup, needed, &waiting, &seen_in));
+            scope.spawn(move || observer::run(setup, &waiting, &seen_in));
         }
         drop((waiting, seen_in));
-        scope.spawn(move || grower::run(setup, accumulator, &growth_out, &references));
+        scope.spawn(move || {
+            grower::run(setup, accumulator, &growth_out, &references, gives_way);
+        });
         let ends = Ends { seen, feedback, growth, results, reports };
         let (follower, announced) = (&mut follower, &announced);
         let mut keeper = keeping.map(|keeping| keeping.start(scope, setup));
         scope.spawn(move || {
+            background::call_thread(c"tracker");
             follower.run(&ends, announced, keeper.as_mut());
             drop(ends);
             keeper.into_iter().for_each(Keeper::finish);
         });
         let storage = scope.spawn(move || {
+            background::call_thread(c"storage");
             let stored = results_out.iter().try_for_each(|result| match result {
                 Outcome::Row(row) => sink.row(&row),
                 Outcome::Alarm(event) => sink.alarm(&event),

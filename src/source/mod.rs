@@ -4,11 +4,13 @@
 mod faults;
 mod inject;
 mod order;
+mod repeated;
 mod replay;
 
 pub use faults::{FaultKind, Faults};
 pub use inject::{FaultClock, FaultyRecording, FaultySource};
 pub use order::{Arrivals, Ordered};
+pub use repeated::RepeatedRecording;
 pub use replay::{FrameTimes, Replay, Speed};
 
 use std::time::Instant;

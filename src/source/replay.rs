@@ -152,6 +152,55 @@ impl Source for Replay<'_> {
 mod tests {
     use super::*;
 
+    /// What was kept around two alarms: the frames' own numbers skip what lay between.
+    struct Triggered(crate::format::RecordingInfo);
+
+    impl Recording for Triggered {
+        fn info(&self) -> &crate::format::RecordingInfo {
+            &self.0
+        }
+
+        fn read<'a>(
+            &'a self,
+            _: usize,
+            scratch: &'a mut Vec<u8>,
+        ) -> Result<&'a [u8], crate::format::FormatError> {
+            Ok(scratch)
+        }
+
+        fn sequence(&self, index: usize) -> u64 {
+            if index < 4 { 100 + index as u64 } else { 9000 + index as u64 }
+        }
+
+        fn time_s(&self, index: usize) -> Option<f64> {
+            Some(0.1 * self.sequence(index) as f64)
+        }
+    }
+
+    #[test]
+    fn frames_that_were_kept_around_alarms_have_one_row_each_and_none_is_missing() {
+        let recording = Triggered(crate::format::RecordingInfo {
+            format: "triggered".to_owned(),
+            width: 1,
+            height: 1,
+            frames: 8,
+            pixel_type: crate::frame::PixelType::U8,
+            pixel_size_nm: None,
+            frame_interval_s: None,
+            start_unix_time_s: None,
+            notes: Vec::new(),
+        });
+        let mut played = Replay::new(&recording, FrameTimes::of(&recording, None), Speed::Max);
+        let mut ordered = crate::source::Ordered::new(&mut played);
+        let rows: Vec<Announced> = std::iter::from_fn(|| ordered.next_row()).collect();
+        let told: Vec<_> =
+            rows.iter().map(|row| (row.stamp.index, row.stamp.sequence, row.payload)).collect();
+        let wanted = (0..8).map(|k| (k as u64, recording.sequence(k), Payload::Recorded(k)));
+        assert_eq!(told, wanted.collect::<Vec<_>>());
+        assert!((rows[4].stamp.time_s - 890.4).abs() < 1e-9, "{:?}", rows[4].stamp);
+        assert_eq!(ordered.arrivals(), crate::source::Arrivals::default());
+    }
+
     #[test]
     fn speeds_are_read() {
         assert_eq!("max".parse(), Ok(Speed::Max));

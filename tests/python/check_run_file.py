@@ -64,6 +64,46 @@ def check_standard(path):
     check("Total number of errors: 0" in plain, f"nxcheck says:\n{plain}")
 
 
+def check_shedding(group, rows):
+    """Changes are in order, and have one entry in each dataset."""
+    lengths = {name: len(group[name]) for name in ("frame", "time", "level", "message")}
+    check(len(set(lengths.values())) == 1, f"shedding: lengths {lengths}")
+    frames = group["frame"][:]
+    check(np.all(np.diff(frames.astype(int)) >= 0), "shedding: frames are out of order")
+    check(np.all(frames < rows), "shedding: a change for a frame that is not there")
+
+
+def check_latency(group, fate):
+    """The attributes of each stage, and its histogram, say what the rows say."""
+    measured = fate <= 1
+    for stage in [name for name in group if name not in ("time", "histograms")]:
+        rows = group[stage][:][measured]
+        rows = rows[rows > 0]
+        if not len(rows):
+            continue
+        told = {name: int(group[stage].attrs.get(name, -1))
+                for name in ("frames", "p50", "p99", "p999", "max", "worst_frame")}
+        check(told["frames"] == len(rows), f"latency/{stage}: {told} over {len(rows)} frames")
+        check(told["max"] == rows.max(), f"latency/{stage}: {told}, but the worst is {rows.max()}")
+        check(group[stage][told["worst_frame"]] == told["max"], f"latency/{stage}: worst_frame")
+        median = np.percentile(rows, 50, method="inverted_cdf")
+        check(abs(told["p50"] - median) <= 2e-3 * median, f"latency/{stage}: p50 {told['p50']}")
+        check(told["p50"] <= told["p99"] <= told["p999"] <= told["max"], f"latency/{stage}: {told}")
+        bins = group["histograms"][stage][:]
+        check(bins.shape[1] == 2 and bins[:, 1].sum() == len(rows), f"histograms/{stage}")
+
+
+def check_maps(drift):
+    """The whole map of a frame says what its drift says."""
+    maps = drift["to_frame"][:]
+    check(maps.shape == (len(drift["x"]), 6), f"to_frame is {maps.shape}")
+    locked = drift["locked"][:] == 1
+    # Pure shifts in this run: the map is the unit matrix and the drift.
+    shifts = np.stack([drift["x"][:], drift["y"][:]], axis=1)[locked]
+    check(np.allclose(maps[locked][:, [2, 5]], shifts, atol=1e-9), "to_frame is not the drift")
+    check(np.allclose(maps[locked][:, [0, 1, 3, 4]], [1, 0, 0, 1], atol=1e-12), "to_frame turns")
+
+
 def main(path):
     with h5py.File(path) as file:
         check(text(file.attrs["NX_class"]) == "NXroot", "the root is no NXroot")
@@ -74,7 +114,10 @@ def main(path):
             "title", "start_time", "end_time", "definition", "program_name", "configuration",
             "frames/sequence", "frames/time", "frames/unix_time", "frames/fate", "frames/reason",
             "drift/x", "drift/y", "drift/x_errors", "drift/y_errors", "drift/quality",
-            "drift/locked", "drift/keyframe", "cell/test_time_second", "cell/unix_time_second",
+            "drift/locked", "drift/keyframe", "drift/to_frame", "frames/shedding/frame",
+            "frames/shedding/time", "frames/shedding/level", "frames/shedding/message",
+            "instrument/detector/count_per_electron", "instrument/detector/offset",
+            "instrument/detector/read_noise", "instrument/detector/description", "cell/test_time_second", "cell/unix_time_second",
             "cell/voltage_volt", "cell/current_ampere", "cell/clock",
             "cell_at_frames/voltage_volt", "cell_at_frames/current_ampere",
             "alarms/time", "alarms/name", "alarms/state", "alarms/frame", "alarms/message",
@@ -115,6 +158,13 @@ def main(path):
         parts = sum(int(ledger[k]) for k in ("measured", "degraded", "dropped", "corrupt", "missing"))
         check(int(ledger["received"]) == parts == n, "the ledger does not balance")
         check(entry["drift/x"][0] == 0 and entry["drift/y"][0] == 0, "the first drift is not 0, 0")
+        check_shedding(entry["frames/shedding"], n)
+        check_latency(entry["latency"], entry["frames/fate"][:])
+        for name in ("offset_s", "rate", "residual_s", "method"):
+            check(name in entry["cell/clock"].attrs, f"cell/clock: no attribute {name}")
+        check("file_name" in file.attrs, "root attribute file_name")
+        check("recovery" not in entry["process"], "a run that was closed tells of a recovery")
+        check_maps(entry["drift"])
         check(entry["c1/path"].shape == (entry["c1/width"].shape[1], 2), "path shape")
         check("near-short" in [text(v) for v in entry["alarms/name"][:]], "no alarm in the file")
         check_group(file)

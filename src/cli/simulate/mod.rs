@@ -4,6 +4,7 @@ mod beside;
 mod event;
 mod recording;
 mod trouble;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,9 +12,9 @@ use std::str::FromStr;
 use anyhow::anyhow;
 use indicatif::ProgressBar;
 
-use super::{Failure, Outcome, print_json};
+use super::{Failure, Outcome, print, print_json};
 use crate::noise::CameraModel;
-use crate::simulate::{Scene, SceneConfig, Specimen};
+use crate::simulate::{Scene, SceneConfig, SceneRecording, Specimen};
 use crate::source::Faults;
 
 /// Simulate a recording with known truth: drift, front with a finger, crack, camera, cell
@@ -22,7 +23,7 @@ use crate::source::Faults;
     after_help = "Example: liwatch simulate --out cell.npy --frames 600 --size 1024 --dose 20 --seed 7\n\n\
     Beside REC stand REC.toml (a configuration that fits), REC.cell.csv (bias and current),\n\
     REC.truth.csv (each frame's truth; in a scanned frame that of the middle row), REC.front.npy and REC.crack.npy (front and opening of\n\
-    each line and frame, reference px)."
+    each line and frame, reference px); scene_frame in REC.truth.csv is the frame's number before --inject."
 )]
 pub struct Args {
     /// The recording: .npy, .mrc, or .tif
@@ -71,7 +72,9 @@ pub struct Args {
     no_front: bool,
     #[arg(long)]
     no_crack: bool,
-    /// Belongs to replay: recordings keep no numbering that a lost frame could leave a gap in
+    /// Write what faults leave: KIND=RATE[:SIZE] or KIND@FRAME[:SIZE], by commas, and seed=N. Kinds:
+    /// drop (left out), duplicate (there twice), reorder (up to SIZE frames later), corrupt (random
+    /// pixels). Faults of time belong to replay
     #[arg(long, value_name = "FAULTS")]
     inject: Option<Faults>,
     /// Print one JSON object on stdout and nothing else
@@ -144,19 +147,12 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    if args.inject.is_some() {
-        return Err(Failure::Usage(anyhow!(
-            "--inject belongs to replay: NPY, MRC and TIFF stacks keep no frame numbers, so a frame \
-             that is left out would leave no gap; simulate without it, then: liwatch replay {} \
-             --inject …",
-            args.out.display()
-        )));
-    }
-    let scene = Scene::new(args.config()?);
-    let frames = scene.config.frames;
+    let scene = SceneRecording::new(Scene::new(args.config()?));
+    let written = written::order(&scene, args.inject.as_ref())?;
+    let frames = written.len();
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(frames as u64) };
-    recording::write(&scene, &args.out, &bar)?;
-    let paths = beside::write(&scene, &args.out)?;
+    recording::write(&scene, &written, &args.out, &bar)?;
+    let paths = beside::write(scene.scene(), &written, &args.out)?;
     let shown = |path: &PathBuf| path.display().to_string();
     if args.json {
         print_json(&serde_json::json!({
@@ -165,9 +161,9 @@ pub fn run(args: &Args) -> Outcome {
             "beside": paths.iter().map(shown).collect::<Vec<_>>(),
         }));
     } else {
-        println!("recording  {} ({frames} frames)", shown(&args.out));
+        print(format_args!("recording  {} ({frames} frames)\n", shown(&args.out)));
         for path in &paths {
-            println!("           {}", shown(path));
+            print(format_args!("           {}\n", shown(path)));
         }
     }
     Ok(())
@@ -175,14 +171,17 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Writes what the demonstration measures.
 pub fn demo(out: &Path) -> anyhow::Result<()> {
-    let scene = Scene::new(SceneConfig {
+    let scene = SceneRecording::new(Scene::new(SceneConfig {
         frames: 400,
         dose_counts_per_px: 40.0,
         seed: 7,
         jumps: 2,
         ..SceneConfig::default()
-    });
-    recording::write(&scene, out, &ProgressBar::new(scene.config.frames as u64))?;
-    beside::write(&scene, out)?;
+    }));
+    let Ok(written) = written::order(&scene, None) else {
+        unreachable!("without faults nothing is refused");
+    };
+    recording::write(&scene, &written, out, &ProgressBar::new(written.len() as u64))?;
+    beside::write(scene.scene(), &written, out)?;
     Ok(())
 }

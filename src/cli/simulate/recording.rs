@@ -9,13 +9,20 @@ use anyhow::Context;
 use crossbeam_channel::bounded;
 use indicatif::ProgressBar;
 
+use super::written::Written;
 use crate::frame::{Image, Samples};
-use crate::simulate::{Scene, SceneConfig};
+use crate::simulate::{SceneConfig, SceneRecording};
 
 /// Renders on all cores and writes in order.
-pub fn write(scene: &Scene, out: &Path, bar: &ProgressBar) -> anyhow::Result<()> {
+pub fn write(
+    scene: &SceneRecording,
+    frames: &[Written],
+    out: &Path,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
     let told = || format!("{}: cannot be written", out.display());
-    let mut writer = FrameWriter::create(out, scene).with_context(told)?;
+    let config = SceneConfig { frames: frames.len(), ..scene.scene().config.clone() };
+    let mut writer = FrameWriter::create(out, &config).with_context(told)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let written = std::thread::scope(|scope| {
         // One channel a thread, read in turn, keeps the frames in order without sorting them.
@@ -23,9 +30,9 @@ pub fn write(scene: &Scene, out: &Path, bar: &ProgressBar) -> anyhow::Result<()>
             .map(|first| {
                 let (send, receive) = bounded(2);
                 scope.spawn(move || {
-                    for index in (first..scene.config.frames).step_by(threads) {
+                    for frame in frames.iter().skip(first).step_by(threads) {
                         let mut image = Image::zeros_u16(0, 0);
-                        scene.render(index, &mut image);
+                        frame.render(scene, &mut image);
                         if send.send(image).is_err() {
                             return;
                         }
@@ -34,7 +41,7 @@ pub fn write(scene: &Scene, out: &Path, bar: &ProgressBar) -> anyhow::Result<()>
                 receive
             })
             .collect();
-        for index in 0..scene.config.frames {
+        for index in 0..frames.len() {
             let Ok(image) = channels[index % threads].recv() else {
                 anyhow::bail!("frame {index} could not be rendered");
             };
@@ -61,8 +68,7 @@ struct TiffWriter {
 }
 
 impl FrameWriter {
-    fn create(path: &Path, scene: &Scene) -> anyhow::Result<FrameWriter> {
-        let config = &scene.config;
+    fn create(path: &Path, config: &SceneConfig) -> anyhow::Result<FrameWriter> {
         let suffix = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let mut file = BufWriter::new(File::create(path)?);
         match suffix.as_str() {

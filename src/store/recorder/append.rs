@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::queue::{Progress, Queue};
+use crate::pipeline::background;
 use crate::store::journal::Writer;
 
 /// Between two tries on a disk that refuses.
@@ -34,6 +35,7 @@ pub fn run(
     queue: &Queue,
     sync_interval: Duration,
 ) -> Result<(), Unstored> {
+    background::call_thread(c"journal");
     let mut sync_at: Option<Instant> = None;
     let mut trouble: Option<Trouble> = None;
     let mut urgent = false;

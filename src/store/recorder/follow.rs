@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::queue::{Progress, Queue};
+use crate::pipeline::background;
 use crate::store::builder::{BuildError, Builder};
 use crate::store::journal::{Damage, End};
 use crate::store::room;
@@ -46,8 +47,12 @@ struct Follower<'a> {
     told: bool,
 }
 
-/// Runs until the journal has ended and the file is complete, or cannot be.
-pub fn run(run: &Path, builder: Builder, queue: &Queue) -> Result<(), Incomplete> {
+/// Gives way to those on which alarms wait, if that is asked for. Runs until the journal has ended and the file is complete, or cannot be.
+pub fn run(run: &Path, builder: Builder, queue: &Queue, gives_way: bool) -> Result<(), Incomplete> {
+    background::call_thread(c"run file");
+    if gives_way {
+        background::give_way();
+    }
     let mut name = run.as_os_str().to_owned();
     name.push(".rebuilding");
     let mut follower = Follower {

@@ -156,7 +156,8 @@ impl Recorder {
         let journal =
             std::thread::spawn(move || append::run(writer, &file, &own, options.sync_interval));
         let (own, run) = (Arc::clone(&queue), path.to_owned());
-        let run_file = std::thread::spawn(move || follow::run(&run, builder, &own));
+        let live = options.when_slow == WhenSlow::LeaveOut;
+        let run_file = std::thread::spawn(move || follow::run(&run, builder, &own, live));
         Recorder {
             path: path.to_owned(),
             options,

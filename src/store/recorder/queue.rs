@@ -2,9 +2,12 @@
 //! they take, and how far the journal is on the disk.
 //!
 //! The lock is held for microseconds, never across a write, so that whoever hands a row in does
-//! not wait for the disk.
+//! not wait for the disk. The run file's thread takes no lock at all: it gives way to the others, and
+//! one that is put aside while it holds a lock would hold up the row behind it, and the alarms then.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use super::WhenSlow;
@@ -22,6 +25,17 @@ pub struct Queue {
     came: Condvar,
     /// The journal got further, or into trouble.
     went: Condvar,
+    progress: Shared,
+}
+
+/// [`Progress`], as the journal's thread tells it.
+#[derive(Default)]
+struct Shared {
+    acknowledged: AtomicU64,
+    rows: AtomicU64,
+    ended: AtomicBool,
+    /// Who follows.
+    follower: OnceLock<Thread>,
 }
 
 #[derive(Default)]
@@ -37,7 +51,6 @@ struct State {
     in_trouble: bool,
     /// Nothing more will come; until then the journal tries.
     closing: Option<Instant>,
-    progress: Progress,
 }
 
 /// How far the journal is.
@@ -140,8 +153,13 @@ impl Queue {
 
     /// For the journal: how far it is, what memory it holds, and whether it is in trouble.
     pub fn tell(&self, progress: Progress, kept_bytes: usize, in_trouble: bool) {
+        let shared = &self.progress;
+        shared.acknowledged.store(progress.acknowledged, Ordering::Relaxed);
+        shared.rows.store(progress.rows, Ordering::Relaxed);
+        // Whoever sees the end sees all that came before.
+        shared.ended.store(progress.ended, Ordering::Release);
+        shared.follower.get().into_iter().for_each(Thread::unpark);
         let mut state = self.state();
-        state.progress = progress;
         state.kept_bytes = kept_bytes;
         state.in_trouble = in_trouble;
         self.went.notify_all();
@@ -149,22 +167,24 @@ impl Queue {
 
     /// How far the journal is.
     pub fn progress(&self) -> Progress {
-        self.state().progress
+        let shared = &self.progress;
+        let ended = shared.ended.load(Ordering::Acquire);
+        let acknowledged = shared.acknowledged.load(Ordering::Relaxed);
+        Progress { acknowledged, rows: shared.rows.load(Ordering::Relaxed), ended }
     }
 
-    /// Waits until the journal is further than `known`, at most `patience`.
+    /// Waits until the journal is further than `known`, at most `patience`. For one thread alone.
     pub fn wait_beyond(&self, known: Progress, patience: Duration) -> Progress {
+        self.progress.follower.get_or_init(std::thread::current);
         let until = Instant::now() + patience;
-        let mut state = self.state();
-        while state.progress == known {
+        loop {
+            let progress = self.progress();
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            if progress != known || left.is_zero() {
+                return progress;
             }
-            let waited = self.went.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            std::thread::park_timeout(left);
         }
-        state.progress
     }
 }
 

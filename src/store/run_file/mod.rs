@@ -6,6 +6,7 @@
 //! sees there is complete everywhere.
 
 pub(crate) mod attributes;
+pub(crate) mod chunk;
 pub(super) mod codes;
 pub(super) mod column;
 mod layout;
@@ -160,7 +161,9 @@ fn create(path: &Path, name: &Path, plan: &RunPlan) -> hdf5::Result<(hdf5::File,
     let file = hdf5::File::with_options()
         // Following a growing file needs the format of HDF5 1.10; a newer one would shut out
         // readers that are not quite new.
-        .with_fapl(|access| access.libver_bounds(LibraryVersion::V110, LibraryVersion::V110))
+        .with_fapl(|access| {
+            column::little_cache(access).libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
+        })
         .with_fcpl(|creation| creation.obj_track_times(false))
         .create(path)?;
     let datasets = layout::create(&file, name, plan)?;
