@@ -9,6 +9,7 @@ mod recover;
 mod replay;
 mod report;
 mod simulate;
+mod suggest;
 mod tail;
 
 use std::io::IsTerminal;
@@ -35,6 +36,7 @@ enum Command {
     Replay(replay::Args),
     Inspect(inspect::Args),
     Check(check::Args),
+    Suggest(suggest::Args),
     Simulate(simulate::Args),
     Report(report::Args),
     Tail(tail::Args),
@@ -73,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Suggest(args) => suggest::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Tail(args) => tail::run(&args),
