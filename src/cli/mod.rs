@@ -90,7 +90,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Run(error)) => (1, error),
         Err(Failure::Usage(error)) => (2, error),
     };
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", printable(&format!("{error:#}")));
     ExitCode::from(status)
 }
 
@@ -111,7 +111,30 @@ fn start_log(verbose: u8) {
         .init();
 }
 
+/// Text for a terminal: what a file says of itself may hold control characters, which could clear
+/// the screen or worse. Lines and tabulators stay.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() && !matches!(letter, '\n' | '\t') {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
 /// Prints a JSON object, the only thing on stdout.
 fn print_json(value: &serde_json::Value) {
     println!("{value:#}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn control_characters_of_a_file_do_not_reach_the_terminal() {
+        let text = super::printable("a.csv:2: holds '\u{1b}[2J\u{9b}31m\r'\n\tµ");
+        assert_eq!(text, "a.csv:2: holds '\\u{1b}[2J\\u{9b}31m\\r'\n\tµ");
+    }
 }

@@ -26,6 +26,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_OBJECTS: usize = 100_000;
 /// A frame larger than this is a damaged header, not a camera.
 const MAX_FRAME_BYTES: usize = 1 << 31;
+/// The pause after each attempt doubles from 1 ns: 4 ms in all.
+const READ_ATTEMPTS: u32 = 22;
 /// Deflate makes no more than so many bytes of one.
 const HIGHEST_RATIO: u64 = 1032;
 
@@ -42,7 +44,7 @@ pub(super) fn matches(_path: &Path, head: &[u8]) -> bool {
 pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
     let file = File::open(path)
         // A file that is being written, or whose writer was killed, opens for followers only.
-        .or_else(|error| File::open_as(path, hdf5::OpenMode::ReadSWMR).map_err(|_| error))
+        .or_else(|error| follow(path).map_err(|_| error))
         .map_err(|error| refused(path, &error))?;
     let (frames, format) = find_frames(path, &file)?;
     let home = std::path::PathBuf::from(frames.filename());
@@ -86,6 +88,14 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
         return Err(FormatError::Unsupported { path: path.to_owned(), what });
     }
     Ok(Box::new(RunFile { path: path.to_owned(), frames, packed, ledger, info, times_s }))
+}
+
+/// Opens a file as a follower. HDF5 takes a wrong checksum for a write under way, and by itself
+/// would try each part of a damaged file 100 times, for minutes.
+pub(crate) fn follow(path: &Path) -> hdf5::Result<File> {
+    File::with_options()
+        .with_fapl(|access| access.metadata_read_attempts(READ_ATTEMPTS))
+        .open_as(path, hdf5::OpenMode::ReadSWMR)
 }
 
 pub(super) fn refused(path: &Path, error: &hdf5::Error) -> FormatError {

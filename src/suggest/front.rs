@@ -15,8 +15,8 @@ use crate::frame::Region;
 const THIN: usize = 3;
 /// A front sweeps at least this share of the field.
 const SHARE_AT_LEAST: f64 = 0.006;
-/// A step must change the brightness by this share.
-const CHANGE_AT_LEAST: f32 = 0.04;
+/// A step must change the counts by this share; the camera's offset is part of them.
+const CHANGE_AT_LEAST: f32 = 0.01;
 /// Correlation of arrival with place from which an axis is that of the growth, and is sure.
 const ORDER_AT_LEAST: f64 = 0.4;
 const ORDER_SURE: f64 = 0.65;

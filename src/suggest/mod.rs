@@ -28,6 +28,7 @@ use self::sample::Sample;
 use self::steps::Steps;
 use crate::format::{Recording, RecordingInfo};
 use crate::frame::Region;
+use crate::noise::CameraModel;
 
 /// Why nothing can be proposed.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,8 @@ pub struct Proposal {
     pub crack_note: String,
     pub overlays: Vec<Overlay>,
     pub scale_bar: Option<ScaleBar>,
+    /// The noise outside of what is drawn; only where that is a banner.
+    pub camera: Option<CameraModel>,
     shown: Shown,
 }
 
@@ -105,7 +108,7 @@ pub fn suggest(
     let (overlays, scale_bar) = overlay::find(&sample);
     let drawn: Vec<Region> = overlays.iter().map(|overlay| overlay.region).collect();
     // What moves by itself pulls at the drift; once it is known, it is left out.
-    let aligned = sample.align(&drawn);
+    let aligned = sample.align(&drawn, &drawn);
     let steps = Steps::find(&aligned);
     let blocked = overlay::mask(&drawn, &sample);
     let mut found = front::find(&steps, &aligned, &blocked, &sample);
@@ -113,7 +116,7 @@ pub fn suggest(
     if let Ok((first, _)) = &found {
         let mut masked = drawn.clone();
         masked.push(first.lithium);
-        aligned = sample.align(&masked);
+        aligned = sample.align(&masked, &drawn);
         steps = Steps::find(&aligned);
         found = front::find(&steps, &aligned, &blocked, &sample);
     }
@@ -136,6 +139,7 @@ pub fn suggest(
         front_note,
         crack,
         crack_note,
+        camera: overlays.iter().any(|overlay| overlay.is_banner).then(|| sample.camera(&drawn)),
         overlays,
         scale_bar,
         shown: Shown {

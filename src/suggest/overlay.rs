@@ -37,8 +37,11 @@ pub fn find(sample: &Sample) -> (Vec<Overlay>, Option<ScaleBar>) {
     let near = ((NEAR * width.min(height) as f64) as usize).max(4);
     let mut boxes: Vec<(Region, usize)> =
         constant.parts().iter().map(|part| (bounds(constant, part), part.len())).collect();
-    let bar = boxes.iter().filter(|(region, pixels)| is_bar(region, *pixels)).max_by_key(|b| b.1);
-    let bar = bar.map(|(region, _)| ScaleBar { region: *region });
+    let bars = sample.white.parts().into_iter().map(|part| (bounds(constant, &part), part.len()));
+    let bar = bars
+        .filter(|(region, pixels)| is_bar(region, *pixels, width))
+        .max_by_key(|(_, pixels)| *pixels)
+        .map(|(region, _)| ScaleBar { region });
     // Crumbs cannot hold a letter together with others; there may be very many.
     boxes.retain(|(_, pixels)| *pixels >= 8);
     boxes.truncate(400);
@@ -71,8 +74,9 @@ pub fn bounds<T: Clone>(grid: &Grid<T>, part: &[usize]) -> Region {
     Region { x, y, width: right - x, height: bottom - y }
 }
 
-fn is_bar(region: &Region, pixels: usize) -> bool {
+fn is_bar(region: &Region, pixels: usize, width: usize) -> bool {
     region.width >= 40
+        && (region.width as f64) < BANNER * width as f64
         && region.width >= 6 * region.height
         && pixels as f64 >= 0.9 * (region.width * region.height) as f64
 }

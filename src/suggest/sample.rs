@@ -7,15 +7,15 @@ use super::grid::{Map, Mask, quantile};
 use crate::config::CameraConfig;
 use crate::format::Recording;
 use crate::frame::{Image, Normalised, Region, Samples, blank_for, normalise};
-use crate::noise;
+use crate::noise::{self, CameraModel};
 use crate::register::{Sequence, Settings, StaticMask};
 use crate::resample::{Affine, Resampler};
 
 /// Frames that are looked at, and below which nothing can be told.
 const FRAMES: usize = 40;
 const FRAMES_AT_LEAST: usize = 4;
-/// Frames are binned to about so many cells on their shorter side.
-const CELLS: usize = 280;
+/// Frames are binned to at most so many cells on their shorter side, and more than half of it.
+const CELLS: usize = 260;
 const SMALLEST_PX: usize = 128;
 /// A pixel at this share of the recording's largest value in every frame was drawn white.
 const WHITE: f32 = 0.97;
@@ -30,6 +30,10 @@ pub struct Sample {
     pub frames: Vec<Image>,
     /// Pixels (not cells) that never change, and are not alone in it.
     pub constant: Mask,
+    /// Those of them that are white.
+    pub white: Mask,
+    /// The first of them, before binning.
+    first: Image,
 }
 
 /// Binned frames in the coordinates of the first, at one brightness.
@@ -55,12 +59,12 @@ impl Sample {
         if info.frames < FRAMES_AT_LEAST {
             return Err(SuggestError::TooShort { frames: info.frames });
         }
-        let factor = (width.min(height) / CELLS).max(1);
+        let factor = width.min(height).div_ceil(CELLS);
         let mut image = blank_for(info.pixel_type, width, height);
         let mut low = vec![f32::INFINITY; width * height];
         let mut high = vec![f32::NEG_INFINITY; width * height];
         let (mut row, mut bytes) = (vec![0.0; width], Vec::new());
-        let (mut frames, mut first) = (Vec::new(), None);
+        let (mut frames, mut first, mut problem) = (Vec::new(), None, None);
         let tried = info.frames.min(FRAMES);
         for place in 0..tried {
             let index = place * (info.frames - 1) / (tried - 1);
@@ -72,7 +76,7 @@ impl Sample {
                     _ => Ok(()),
                 });
             if let Err(error) = read {
-                first.get_or_insert(error);
+                problem.get_or_insert(error);
                 continue;
             }
             let mut binned = Image::zeros_f32(width / factor, height / factor);
@@ -86,13 +90,14 @@ impl Sample {
                 add_row(&mut binned, &row, y, factor);
             }
             frames.push(binned);
+            first.get_or_insert_with(|| image.clone());
         }
-        if frames.len() < FRAMES_AT_LEAST {
-            let first = first.unwrap_or_else(|| "none".to_owned());
+        let Some(first) = first.filter(|_| frames.len() >= FRAMES_AT_LEAST) else {
+            let first = problem.unwrap_or_else(|| "none".to_owned());
             return Err(SuggestError::Unreadable { read: frames.len(), tried, first });
-        }
-        let constant = constant(width, height, &low, &high);
-        Ok(Sample { factor, size: (width, height), frames, constant })
+        };
+        let (constant, white) = constant(width, height, &low, &high);
+        Ok(Sample { factor, size: (width, height), frames, constant, white, first })
     }
 
     /// A region in cells: columns and rows, widened to whole ones.
@@ -105,22 +110,41 @@ impl Sample {
         (range(region.x, region.width, width), range(region.y, region.height, height))
     }
 
-    /// Finds the drift without looking at `masked` (px), and takes it out.
-    pub fn align(&self, masked: &[Region]) -> Aligned {
+    fn in_cells(&self, region: Region) -> Region {
+        let (x, y) = self.cells(region);
+        Region { x: x.start, y: y.start, width: x.len(), height: y.len() }
+    }
+
+    /// The camera's noise, from the first frame but for these regions, px.
+    pub fn camera(&self, drawn: &[Region]) -> CameraModel {
+        noise::estimate(&without(&self.first, drawn), &CameraConfig::default())
+    }
+
+    /// Finds the drift without looking at `masked`, and takes it out; `drawn` are those of them that
+    /// are no specimen either, px.
+    pub fn align(&self, masked: &[Region], drawn: &[Region]) -> Aligned {
+        let camera = self.camera(drawn).binned(self.factor);
+        let aligned = self.align_with(masked, &camera);
+        if 4 * aligned.frames.len() >= 3 * self.frames.len() {
+            return aligned;
+        }
+        // Not all recordings have the noise of electrons (negatives, contrast that was stretched):
+        // one of equal noise everywhere may still be aligned.
+        let first = self.frames[0].clone();
+        let even = camera.variance(f64::from(quantile(map(&first).cells, 0.5))).sqrt();
+        let even = CameraModel { gain_counts_per_electron: 0.0, read_noise_counts: even, ..camera };
+        let again = self.align_with(masked, &even);
+        if again.frames.len() > aligned.frames.len() { again } else { aligned }
+    }
+
+    fn align_with(&self, masked: &[Region], camera: &CameraModel) -> Aligned {
         let first = &self.frames[0];
         let (width, height) = (first.width, first.height);
-        let masked: Vec<Region> = masked
-            .iter()
-            .map(|region| {
-                let (x, y) = self.cells(*region);
-                Region { x: x.start, y: y.start, width: x.len(), height: y.len() }
-            })
-            .collect();
+        let masked: Vec<Region> = masked.iter().map(|region| self.in_cells(*region)).collect();
         let mask = StaticMask::new(width, height, &masked);
-        let camera = noise::estimate(first, &CameraConfig::default());
         let max_shift_px = width.min(height) as f64 / 3.0;
         let settings = Settings { max_shift_px, lag_frames: 1, ..Settings::default() };
-        let mut sequence = Sequence::new(first, mask, camera, settings);
+        let mut sequence = Sequence::new(first, mask, *camera, settings);
         let mut resampler = Resampler::default();
         let mut covered = Mask::filled(width, height, true);
         let (mut frames, mut reach) = (vec![map(first)], 0.0f64);
@@ -177,6 +201,40 @@ fn map(image: &Image) -> Map {
     map
 }
 
+/// The frame without the rows, or columns, that banners take; smaller boxes change little.
+fn without(image: &Image, drawn: &[Region]) -> Image {
+    let (width, height) = (image.width, image.height);
+    let (wide, tall): (Vec<&Region>, Vec<&Region>) = drawn
+        .iter()
+        .filter(|region| region.width == width || region.height == height)
+        .partition(|region| region.width == width);
+    let rows: Vec<usize> =
+        (0..height).filter(|y| !wide.iter().any(|r| (r.y..r.y + r.height).contains(y))).collect();
+    let left = tall.iter().filter(|r| r.x == 0).map(|r| r.width).max().unwrap_or(0);
+    let right = tall.iter().filter(|r| r.x > 0).map(|r| r.x).min().unwrap_or(width);
+    if rows.is_empty() || left >= right || (rows.len() == height && right - left == width) {
+        return image.clone();
+    }
+    let mut part = match image.samples {
+        Samples::U16(_) => Image::zeros_u16(right - left, rows.len()),
+        Samples::F32(_) => Image::zeros_f32(right - left, rows.len()),
+    };
+    let from = |at: usize| {
+        let (x, y) = (left + at % (right - left), rows[at / (right - left)]);
+        y * width + x
+    };
+    match (&mut part.samples, &image.samples) {
+        (Samples::U16(to), Samples::U16(all)) => {
+            to.iter_mut().enumerate().for_each(|(at, value)| *value = all[from(at)]);
+        }
+        (Samples::F32(to), Samples::F32(all)) => {
+            to.iter_mut().enumerate().for_each(|(at, value)| *value = all[from(at)]);
+        }
+        _ => {}
+    }
+    part
+}
+
 /// Adds a row of pixels to the means of its cells; what fills no whole cell is left out.
 fn add_row(binned: &mut Image, row: &[f32], y: usize, factor: usize) {
     let (width, height) = (binned.width, binned.height);
@@ -191,18 +249,19 @@ fn add_row(binned: &mut Image, row: &[f32], y: usize, factor: usize) {
     }
 }
 
-/// Pixels that are the same in all frames, or white in all, with most of their neighbours: single
-/// ones are the camera's dead pixels.
-fn constant(width: usize, height: usize, low: &[f32], high: &[f32]) -> Mask {
-    let white = WHITE * high.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let same = Mask::filled(width, height, false);
-    let same = same.same(|pixel| low[pixel] == high[pixel] || low[pixel] >= white);
-    same.same(|pixel| {
+/// Pixels that are the same in all frames, or white in all, with most of their neighbours (single
+/// ones are the camera's dead pixels); and the white ones alone.
+fn constant(width: usize, height: usize, low: &[f32], high: &[f32]) -> (Mask, Mask) {
+    let limit = WHITE * high.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let white = Mask::filled(width, height, false);
+    let white = white.same(|pixel| low[pixel] >= limit && limit > 0.0);
+    let same = white.same(|pixel| low[pixel] == high[pixel] || white.cells[pixel]);
+    let constant = same.same(|pixel| {
         let (x, y) = same.place(pixel);
-        let (columns, rows) = (x.saturating_sub(1)..(x + 2).min(width), y.saturating_sub(1)..);
-        let around = rows
-            .take_while(|v| *v < (y + 2).min(height))
-            .flat_map(|v| columns.clone().map(move |u| v * width + u));
+        let columns = x.saturating_sub(1)..(x + 2).min(width);
+        let rows = y.saturating_sub(1)..(y + 2).min(height);
+        let around = rows.flat_map(|v| columns.clone().map(move |u| v * width + u));
         same.cells[pixel] && around.filter(|other| same.cells[*other]).count() >= 4
-    })
+    });
+    (constant, white)
 }

@@ -9,7 +9,7 @@ use super::grid::{Map, Mask, quantile};
 use super::sample::Aligned;
 
 /// One sigma of the smoothing before, cells.
-const SMOOTH: f64 = 1.0;
+const SMOOTH: f64 = 1.3;
 /// A step counts from this significance on, sigma.
 pub const SIGNIFICANT: f32 = 8.0;
 /// Frames that must stand before and after a step.

@@ -15,6 +15,7 @@ pub fn configuration(proposal: &Proposal, name: &str) -> String {
         proposal.info.frames, proposal.drift_px
     );
     calibration(proposal, &mut text);
+    camera(proposal, &mut text);
     drift(proposal, &mut text);
     match &proposal.front {
         Some(front) => front_gauge(front, &mut text),
@@ -57,7 +58,8 @@ fn calibration(proposal: &Proposal, text: &mut String) {
                 ),
                 None => "without it, results are in px".to_owned(),
             };
-            line(text, &format!("# The recording has no pixel size; {how}."));
+            line(text, "# The recording has no pixel size;");
+            line(text, &format!("# {how}."));
             line(text, "# pixel_size_nm = 1.0");
         }
     }
@@ -65,6 +67,22 @@ fn calibration(proposal: &Proposal, text: &mut String) {
         line(text, "# Without a time in the recording, one second a frame is assumed.");
         line(text, "# frame_rate_hz = 1.0");
     }
+}
+
+/// From the whole of a frame, a banner's black and white would pass for the camera's noise.
+fn camera(proposal: &Proposal, text: &mut String) {
+    let Some(camera) = &proposal.camera else { return };
+    let _ = write!(
+        text,
+        "\n# The noise of the first frame, outside of the banner.\n\
+         [camera]\n\
+         offset_counts = {:?}\n\
+         gain_counts_per_electron = {:?}\n\
+         read_noise_counts = {:?}\n",
+        camera.offset_counts,
+        camera.gain_counts_per_electron.max(1e-6),
+        camera.read_noise_counts,
+    );
 }
 
 fn drift(proposal: &Proposal, text: &mut String) {
@@ -111,7 +129,7 @@ fn front_gauge(front: &Front, text: &mut String) {
     let grows = front.grows.name();
     let _ = write!(
         text,
-        "\n# {}: {:.1} % of the field became {darker} (by {:.0} %), the later the further to the \
+        "\n# {}: {:.1} % of the field became {darker} (by {:.1} % of its counts), the later the further to the \
          {grows}\n# (correlation {:.2}); the front came {} px. If it retreats, the other side is \
          lithium: turn `grows`\n# and `lithium` round. The region begins before the first front \
          and ends ahead of the last.\n\
