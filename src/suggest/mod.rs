@@ -79,7 +79,7 @@ pub struct Proposal {
     pub crack_note: String,
     pub overlays: Vec<Overlay>,
     pub scale_bar: Option<ScaleBar>,
-    /// The noise outside of what is drawn; only where that is a banner.
+    /// The noise, only where a run's own estimate would be another.
     pub camera: Option<CameraModel>,
     shown: Shown,
 }
@@ -139,7 +139,7 @@ pub fn suggest(
         front_note,
         crack,
         crack_note,
-        camera: overlays.iter().any(|overlay| overlay.is_banner).then(|| sample.camera(&drawn)),
+        camera: Some(sample.camera(&drawn)).filter(|(_, differs)| *differs).map(|found| found.0),
         overlays,
         scale_bar,
         shown: Shown {

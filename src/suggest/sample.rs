@@ -17,6 +17,8 @@ const FRAMES_AT_LEAST: usize = 4;
 /// Frames are binned to at most so many cells on their shorter side, and more than half of it.
 const CELLS: usize = 260;
 const SMALLEST_PX: usize = 128;
+/// The share of the pixels below which single ones may be broken.
+const LOWEST: f64 = 0.001;
 /// A pixel at this share of the recording's largest value in every frame was drawn white.
 const WHITE: f32 = 0.97;
 
@@ -115,15 +117,35 @@ impl Sample {
         Region { x: x.start, y: y.start, width: x.len(), height: y.len() }
     }
 
-    /// The camera's noise, from the first frame but for these regions, px.
-    pub fn camera(&self, drawn: &[Region]) -> CameraModel {
-        noise::estimate(&without(&self.first, drawn), &CameraConfig::default())
+    /// The camera's noise, from the first frame but for these regions (px); and whether the run's own
+    /// estimate would differ. Counts do not lie below the offset, so it is not above the lowest of
+    /// them, however even the specimen is.
+    pub fn camera(&self, drawn: &[Region]) -> (CameraModel, bool) {
+        let free = without(&self.first, drawn);
+        let found = noise::estimate(&free, &CameraConfig::default());
+        let mut row = vec![0.0; free.width];
+        let mut values = Vec::new();
+        for y in 0..free.height {
+            free.read_row(y, 0, &mut row);
+            values.extend_from_slice(&row);
+        }
+        let lowest = f64::from(quantile(values, LOWEST));
+        let differs = drawn.iter().any(|region| self.is_banner(*region));
+        if !(found.offset_counts > lowest) {
+            return (found, differs);
+        }
+        let known = CameraConfig { offset_counts: Some(lowest), ..CameraConfig::default() };
+        (noise::estimate(&free, &known), true)
+    }
+
+    fn is_banner(&self, region: Region) -> bool {
+        region.width == self.size.0 || region.height == self.size.1
     }
 
     /// Finds the drift without looking at `masked`, and takes it out; `drawn` are those of them that
     /// are no specimen either, px.
     pub fn align(&self, masked: &[Region], drawn: &[Region]) -> Aligned {
-        let camera = self.camera(drawn).binned(self.factor);
+        let camera = self.camera(drawn).0.binned(self.factor);
         let aligned = self.align_with(masked, &camera);
         if 4 * aligned.frames.len() >= 3 * self.frames.len() {
             return aligned;

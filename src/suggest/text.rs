@@ -69,12 +69,13 @@ fn calibration(proposal: &Proposal, text: &mut String) {
     }
 }
 
-/// From the whole of a frame, a banner's black and white would pass for the camera's noise.
+/// From the whole of a frame, a banner's black and white would pass for the camera's noise; and an
+/// even specimen for its offset.
 fn camera(proposal: &Proposal, text: &mut String) {
     let Some(camera) = &proposal.camera else { return };
     let _ = write!(
         text,
-        "\n# The noise of the first frame, outside of the banner.\n\
+        "\n# The noise of the first frame, outside of banners, with an offset not above its counts.\n\
          [camera]\n\
          offset_counts = {:?}\n\
          gain_counts_per_electron = {:?}\n\
