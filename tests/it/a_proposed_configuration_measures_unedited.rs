@@ -166,7 +166,7 @@ fn what_is_not_there_is_not_proposed() {
 
 #[test]
 fn a_banner_is_left_out_and_its_bar_offered_as_the_scale() {
-    let config = SceneConfig { drift_step_px: 0.3, ..standard(SIZE, FRAMES, 40.0, 7) };
+    let config = standard(SIZE, FRAMES, 40.0, 11);
     let mut recording = Turned::new(config, "right", false);
     recording.banner = 30;
     let (proposal, settings) = proposed(&recording);
@@ -175,7 +175,8 @@ fn a_banner_is_left_out_and_its_bar_offered_as_the_scale() {
     assert!(!banner.region.contains(100, SIZE - 45), "{banner:?} takes too much of the field");
     let bar = proposal.scale_bar.expect("there is a bar").region;
     assert!(bar.width.abs_diff(80) <= 1, "{bar}");
-    assert_eq!(proposal.front.expect("the front is there").grows.name(), "right");
+    let front = proposal.front.unwrap_or_else(|| panic!("no front: {}", proposal.front_note));
+    assert_eq!(front.grows.name(), "right", "{front:?}");
     assert!(settings.drift.exclude.iter().any(|region| region.contains(100, SIZE - 10)));
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("a.png");
