@@ -100,6 +100,11 @@ fn decode(
     scratch: &mut Vec<u8>,
 ) -> Result<(), FormatError> {
     let claimed = check_ratio(file, tags, page, chunks)?;
+    // The crate reads the page's tags before it can be told any limit.
+    if let Some(tag) = tags.oversized() {
+        let what = format!("tag {tag} claims more values than the file has bytes");
+        return Err(file.malformed(tags.offset, what));
+    }
     if page.compression == JPEG {
         check_jpegs(file, chunks)?;
     }
