@@ -6,7 +6,12 @@ TOOLS := .tools
 SOAK_MINUTES ?= 30
 SOAK_SIZE ?= 1024
 
-.PHONY: demo test soak setup lint bench accuracy peers test-python clean
+# For `make fuzz`: minutes a target, how many at a time, which ones (all when empty).
+MINUTES ?= 10
+JOBS ?= 2
+TARGETS ?=
+
+.PHONY: demo test soak setup lint bench accuracy peers fuzz test-python clean
 
 demo: setup                 ## build, simulate a cell that shorts, measure it
 	$(CARGO) build --release
@@ -39,6 +44,12 @@ target/peers/ready: benches/peers/requirements.txt
 	$(PYTHON) -m venv target/peers/venv || { $(PYTHON) -m pip install --quiet --target target/virtualenv virtualenv && PYTHONPATH=target/virtualenv $(PYTHON) -m virtualenv target/peers/venv; }
 	target/peers/venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+fuzz: setup $(TOOLS)/bin/cargo-fuzz   ## every parser against made-up bytes (docs/fuzzing.md)
+	bash tests/fuzz/run.sh $(MINUTES) $(JOBS) $(TARGETS)
+
+$(TOOLS)/bin/cargo-fuzz:
+	CARGO_TARGET_DIR=target/tools $(CARGO) install cargo-fuzz --version 0.13.2 --locked --root $(TOOLS)
 
 setup: $(TOOLS)/ready       ## what the build needs: cmake for HDF5, libclang for V4L2
 

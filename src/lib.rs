@@ -20,6 +20,7 @@
 //! | [`pipeline`] | threads, channels, order, ledger, budgets |
 //! | [`store`] | the journal, the run file (HDF5) that is built from it, recovery, the picture of a run |
 //! | [`correct`] | the drift-corrected stack of a recording, in a second pass |
+//! | [`suggest`](mod@suggest) | a first configuration, from the recording itself |
 //! | [`simulate`] | recordings with known truth; shares no code with the estimators |
 //! | [`cli`] | one file a command |
 
@@ -38,3 +39,4 @@ pub mod resample;
 pub mod simulate;
 pub mod source;
 pub mod store;
+pub mod suggest;

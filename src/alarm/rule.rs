@@ -19,9 +19,17 @@ pub enum AlarmError {
     Syntax { alarm: String, column: isize, what: String },
     #[error("alarm '{alarm}': there is no '{reference}'; {advice}")]
     UnknownReference { alarm: String, reference: String, advice: String },
+    #[error(
+        "alarm '{alarm}': the rule goes through a list ({LOOPS}), and how long that takes has no \
+         limit; write the conditions one by one, joined by && and ||"
+    )]
+    Loop { alarm: String },
     #[error("alarm '{alarm}': the rule gives {found}, but must give true or false")]
     NotBoolean { alarm: String, found: String },
 }
+
+/// The macros of CEL that run over a list.
+const LOOPS: &str = "all, exists, exists_one, map or filter";
 
 /// What a rule says of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +145,9 @@ impl Rule {
             }
         })?;
         let mut references = Vec::new();
-        collect(program.expression(), &mut references);
+        if !collect(program.expression(), &mut references) {
+            return Err(AlarmError::Loop { alarm: alarm.to_owned() });
+        }
         references.sort();
         references.dedup();
         for (object, field) in &references {
@@ -200,30 +210,29 @@ impl Rule {
     }
 }
 
-/// All `object.field` and plain names of an expression.
-fn collect(expression: &IdedExpr, out: &mut Vec<(String, String)>) {
+/// All `object.field` and plain names of an expression; false when it runs over a list.
+fn collect(expression: &IdedExpr, out: &mut Vec<(String, String)>) -> bool {
     match &expression.expr {
         Expr::Ident(name) if !name.starts_with('@') => out.push((name.clone(), String::new())),
         Expr::Select(select) => match &select.operand.expr {
             Expr::Ident(object) => out.push((object.clone(), select.field.clone())),
-            _ => collect(&select.operand, out),
+            _ => return collect(&select.operand, out),
         },
         Expr::Call(call) => {
-            call.target.iter().for_each(|target| collect(target, out));
-            call.args.iter().for_each(|argument| collect(argument, out));
+            return call.target.iter().all(|target| collect(target, out))
+                && call.args.iter().all(|argument| collect(argument, out));
         }
-        Expr::List(list) => list.elements.iter().for_each(|element| collect(element, out)),
+        Expr::List(list) => return list.elements.iter().all(|element| collect(element, out)),
         Expr::Map(map) => {
-            for entry in &map.entries {
-                match &entry.expr {
-                    EntryExpr::StructField(field) => collect(&field.value, out),
-                    EntryExpr::MapEntry(entry) => {
-                        collect(&entry.key, out);
-                        collect(&entry.value, out);
-                    }
+            return map.entries.iter().all(|entry| match &entry.expr {
+                EntryExpr::StructField(field) => collect(&field.value, out),
+                EntryExpr::MapEntry(entry) => {
+                    collect(&entry.key, out) && collect(&entry.value, out)
                 }
-            }
+            });
         }
+        Expr::Comprehension(_) => return false,
         _ => {}
     }
+    true
 }

@@ -68,7 +68,7 @@ fn text(info: &RecordingInfo, last_time_s: Option<f64>) -> String {
         bytes / 1e6
     );
     for note in &info.notes {
-        out += &format!("note         {note}\n");
+        out += &format!("note         {}\n", super::printable(note));
     }
     out
 }

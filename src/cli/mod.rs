@@ -9,6 +9,7 @@ mod recover;
 mod replay;
 mod report;
 mod simulate;
+mod suggest;
 mod tail;
 
 use std::fmt::Display;
@@ -36,6 +37,7 @@ enum Command {
     Replay(replay::Args),
     Inspect(inspect::Args),
     Check(check::Args),
+    Suggest(suggest::Args),
     Simulate(simulate::Args),
     Report(report::Args),
     Tail(tail::Args),
@@ -74,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Suggest(args) => suggest::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Tail(args) => tail::run(&args),
@@ -90,7 +93,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Run(error)) => (1, error),
         Err(Failure::Usage(error)) => (2, error),
     };
-    tell(format_args!("error: {error:#}"));
+    tell(format_args!("error: {}", printable(&format!("{error:#}"))));
     ExitCode::from(status)
 }
 
@@ -109,6 +112,20 @@ fn start_log(verbose: u8) {
         .with_target(false)
         .without_time()
         .init();
+}
+
+/// Text for a terminal: what a file says of itself may hold control characters, which could clear
+/// the screen or worse. Lines and tabulators stay.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() && !matches!(letter, '\n' | '\t') {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 /// Prints a JSON object, the only thing on stdout.
@@ -131,4 +148,13 @@ fn print(text: impl Display) {
 /// Prints a line on stderr, if there is somebody to read it.
 fn tell(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn control_characters_of_a_file_do_not_reach_the_terminal() {
+        let text = super::printable("a.csv:2: holds '\u{1b}[2J\u{9b}31m\r'\n\tµ");
+        assert_eq!(text, "a.csv:2: holds '\\u{1b}[2J\\u{9b}31m\\r'\n\tµ");
+    }
 }

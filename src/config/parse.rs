@@ -25,6 +25,8 @@ const RESERVED: [&str; 12] = [
     "title",
     "definition",
 ];
+/// No camera has more pixels along a side; a gauge takes memory for each line of its region.
+const LARGEST_PX: usize = 1 << 16;
 const ACTIONS: [&str; 2] = ["log", "bias-off"];
 
 impl Config {
@@ -184,6 +186,13 @@ impl Source<'_> {
             let what = "region must be [x, y, width, height], four whole pixels of 0 or more";
             self.error(region_value.span(), "region", what.to_owned())
         })?;
+        if [region.x + region.width, region.y + region.height].iter().any(|end| *end > LARGEST_PX) {
+            let what = format!(
+                "the region {region} reaches beyond pixel {LARGEST_PX}, where no frame has any; \
+                 region is [x, y, width, height]"
+            );
+            return Err(self.error(region_value.span(), "region", what));
+        }
         Ok(GaugeEntry {
             kind: kind_name.to_owned(),
             name,

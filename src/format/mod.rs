@@ -25,6 +25,8 @@ mod video;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use run_file::follow as follow_hdf5;
+
 use crate::frame::{Fate, PixelType, Reason};
 
 /// What a recording says of itself, before any pixel is read.

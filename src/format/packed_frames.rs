@@ -4,6 +4,7 @@
 //! HDF5 tells once where the chunks lie. They are then read from the mapped file and unpacked on
 //! the thread that asks, so that nobody waits for the HDF5 library.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use hdf5::Dataset;
@@ -16,8 +17,8 @@ use super::{FormatError, RecordingInfo};
 /// Where the packed frames lie.
 pub(super) struct PackedFrames {
     file: FileBytes,
-    /// Offset and length of each frame; length 0 where there are no pixels.
-    chunks: Vec<(u64, u64)>,
+    /// Offset and length of each frame that has pixels.
+    chunks: HashMap<usize, (u64, u64)>,
     endian: Endian,
 }
 
@@ -52,13 +53,12 @@ impl PackedFrames {
         if frames.chunk().as_deref() != Some(&[1, info.height, info.width]) {
             return Err(unsupported("is packed in chunks that are not one frame each"));
         }
-        let mut chunks = vec![(0, 0); info.frames];
+        let mut chunks = HashMap::new();
         frames
             .chunks_visit(|chunk| {
                 let index = chunk.offset.first().and_then(|index| usize::try_from(*index).ok());
-                let known = index.and_then(|index| chunks.get_mut(index));
-                if let (Some(known), 0) = (known, chunk.filter_mask) {
-                    *known = (chunk.addr, chunk.size);
+                if let (Some(index), 0) = (index, chunk.filter_mask) {
+                    chunks.insert(index, (chunk.addr, chunk.size));
                 }
                 0
             })
@@ -81,11 +81,10 @@ impl PackedFrames {
         info: &RecordingInfo,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        let (offset, length) = self.chunks.get(index).copied().unwrap_or((0, 0));
-        if length == 0 {
+        let Some((offset, length)) = self.chunks.get(&index).copied() else {
             let what = format!("frame {index} has no pixels in this file");
             return Err(self.file.unsupported(what));
-        }
+        };
         let packed = self.file.pixels(offset, length, "a packed frame")?;
         let size = info.pixel_type.size();
         let bytes = info.width * info.height * size;

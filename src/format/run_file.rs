@@ -26,6 +26,10 @@ const MAX_DEPTH: usize = 8;
 const MAX_OBJECTS: usize = 100_000;
 /// A frame larger than this is a damaged header, not a camera.
 const MAX_FRAME_BYTES: usize = 1 << 31;
+/// The pause after each attempt doubles from 1 ns: 4 ms in all.
+const READ_ATTEMPTS: u32 = 22;
+/// Deflate makes no more than so many bytes of one.
+const HIGHEST_RATIO: u64 = 1032;
 
 /// True for an HDF5 file.
 pub(super) fn matches(_path: &Path, head: &[u8]) -> bool {
@@ -40,7 +44,7 @@ pub(super) fn matches(_path: &Path, head: &[u8]) -> bool {
 pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
     let file = File::open(path)
         // A file that is being written, or whose writer was killed, opens for followers only.
-        .or_else(|error| File::open_as(path, hdf5::OpenMode::ReadSWMR).map_err(|_| error))
+        .or_else(|error| follow(path).map_err(|_| error))
         .map_err(|error| refused(path, &error))?;
     let (frames, format) = find_frames(path, &file)?;
     let home = std::path::PathBuf::from(frames.filename());
@@ -75,7 +79,23 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Recording>, FormatError> {
     };
     let times_s = times_s(&file, &mut info, ledger.is_some());
     let packed = PackedFrames::open(path, &frames, &info)?;
+    if packed.is_none() && !holds(&frames, frame_bytes.unwrap_or(0) as u64) {
+        let (name, stored) = (frames.name(), frames.storage_size());
+        let what = format!(
+            "{name} claims frames of {width}×{height}, but only {stored} bytes of it are stored; \
+             was it ever written?"
+        );
+        return Err(FormatError::Unsupported { path: path.to_owned(), what });
+    }
     Ok(Box::new(RunFile { path: path.to_owned(), frames, packed, ledger, info, times_s }))
+}
+
+/// Opens a file as a follower. HDF5 takes a wrong checksum for a write under way, and by itself
+/// would try each part of a damaged file 100 times, for minutes.
+pub(crate) fn follow(path: &Path) -> hdf5::Result<File> {
+    File::with_options()
+        .with_fapl(|access| access.metadata_read_attempts(READ_ATTEMPTS))
+        .open_as(path, hdf5::OpenMode::ReadSWMR)
 }
 
 pub(super) fn refused(path: &Path, error: &hdf5::Error) -> FormatError {
@@ -174,7 +194,7 @@ fn pixel_type(path: &Path, frames: &Dataset) -> Result<PixelType, FormatError> {
 fn pixel_size_nm(file: &File) -> Option<(f64, f64)> {
     let detector = file.group(DETECTOR).ok()?;
     let size = |name: &str| {
-        let set = detector.dataset(name).ok()?;
+        let set = detector.dataset(name).ok().filter(is_stored)?;
         let size: f64 = set.read_raw::<f64>().ok()?.first().copied()?;
         let nm = match text_attribute(&set, "units")?.as_str() {
             "nm" => 1.0,
@@ -206,6 +226,10 @@ fn start_unix_time_s(file: &File) -> Option<f64> {
 /// The frames' times since the first, where the file has one for each and they are numbers.
 fn times_s(file: &File, info: &mut RecordingInfo, is_ledger: bool) -> Vec<f64> {
     let Ok(set) = file.dataset(TIMES_AT) else { return Vec::new() };
+    if !is_stored(&set) {
+        info.notes.push(format!("{TIMES_AT} is longer than what is stored of it; no frame times"));
+        return Vec::new();
+    }
     // The rows of frames that were recorded last may be ahead of them.
     let whole = match set.shape()[..] {
         [times] => times == info.frames || (is_ledger && times > info.frames),
@@ -226,6 +250,17 @@ fn times_s(file: &File, info: &mut RecordingInfo, is_ledger: bool) -> Vec<f64> {
             Vec::new()
         }
     }
+}
+
+/// False for a dataset that claims more numbers than its bytes in the file can be unpacked to;
+/// reading it whole would only fill the memory with its fill value.
+fn is_stored(set: &Dataset) -> bool {
+    holds(set, (set.size() as u64).saturating_mul(8))
+}
+
+/// Whether so many bytes can come out of what is stored of a dataset.
+fn holds(set: &Dataset, bytes: u64) -> bool {
+    bytes <= set.storage_size().saturating_mul(HIGHEST_RATIO).saturating_add(1 << 16)
 }
 
 fn text_attribute(location: &Location, name: &str) -> Option<String> {
@@ -266,7 +301,8 @@ struct FrameLedger {
 impl FrameLedger {
     fn read(file: &File) -> Option<FrameLedger> {
         fn of<T: H5Type>(file: &File, name: &str) -> Option<Vec<T>> {
-            file.dataset(&format!("entry/frames/{name}")).ok()?.read_raw().ok()
+            let set = file.dataset(&format!("entry/frames/{name}")).ok();
+            set.filter(is_stored)?.read_raw().ok()
         }
         let step = file.dataset(TIMES_AT).and_then(|times| times.attr("step")?.read_scalar());
         Some(FrameLedger {

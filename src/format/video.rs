@@ -101,9 +101,8 @@ impl Recording for Video {
             Some(decoder) => decoder,
             None => Decoder::start(&self.path, &self.movie)?,
         };
-        scratch.resize(self.movie.frame_bytes, 0);
         while decoder.next_index() <= index {
-            if !decoder.read_next(scratch)? {
+            if !decoder.read_next(self.movie.frame_bytes, scratch)? {
                 let decodable = decoder.next_index();
                 stream.decodable = Some(decodable);
                 return Err(self.cut_short(index, decodable));

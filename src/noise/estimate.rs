@@ -7,7 +7,8 @@
 //! what noise alone would give there. A line through the classes gives gain and offset noise.
 //!
 //! Limits: what is rougher than a few pixels everywhere passes for noise; offset and read noise
-//! cannot be told apart from one frame, so the offset is taken as the dimmest patch unless known.
+//! cannot be told apart from one frame, so the offset is taken as the dimmest patch, or the lowest
+//! count where the specimen is even, unless known.
 
 use crate::config::CameraConfig;
 use crate::frame::{Image, Region, Samples};
@@ -24,11 +25,12 @@ const SHARE_LEAST: f64 = 0.02;
 /// Estimates what `known` leaves open, outside of the `excluded` regions (banners, burned-in text).
 pub fn estimate(image: &Image, known: &CameraConfig, excluded: &[Region]) -> CameraModel {
     let patches = patches(image, excluded);
+    let lowest = lowest_count(&patches);
     let quantum = if matches!(image.samples, Samples::U16(_)) { 1.0 } else { 0.0 };
-    let darkest = patches.iter().map(|p| p.0).fold(f64::INFINITY, f64::min);
+    let darkest = patches.iter().map(|p| p.mean).fold(f64::INFINITY, f64::min);
     let darkest = if darkest.is_finite() { darkest } else { 0.0 };
     let total = typical_variance(&patches);
-    let mean = patches.iter().map(|p| p.0).sum::<f64>() / patches.len().max(1) as f64;
+    let mean = patches.iter().map(|p| p.mean).sum::<f64>() / patches.len().max(1) as f64;
     let rounding = quantum * quantum / 12.0;
 
     let offset = known.offset_counts.unwrap_or_else(|| {
@@ -36,7 +38,8 @@ pub fn estimate(image: &Image, known: &CameraConfig, excluded: &[Region]) -> Cam
         // comes near it.
         match known.gain_counts_per_electron {
             Some(gain) => mean - (total - rounding).max(0.0) / gain,
-            None => darkest.min(slope_offset(&patches).unwrap_or(darkest)),
+            // No pixel counts less than the offset, however even the specimen is.
+            None => darkest.min(slope_offset(&patches).unwrap_or(darkest)).min(lowest),
         }
     });
     let read = known.read_noise_counts.unwrap_or(0.0);
@@ -64,7 +67,7 @@ pub fn estimate(image: &Image, known: &CameraConfig, excluded: &[Region]) -> Cam
 pub fn observed_share(image: &Image, camera: &CameraModel, excluded: &[Region]) -> f64 {
     let mut shares: Vec<f64> = patches(image, excluded)
         .into_iter()
-        .map(|(mean, variance)| variance / camera.variance(mean).max(f64::MIN_POSITIVE))
+        .map(|patch| patch.variance / camera.variance(patch.mean).max(f64::MIN_POSITIVE))
         .collect();
     if shares.is_empty() {
         return 1.0;
@@ -75,8 +78,24 @@ pub fn observed_share(image: &Image, camera: &CameraModel, excluded: &[Region]) 
     if share < CLEARLY_LESS { share.max(SHARE_LEAST) } else { 1.0 }
 }
 
-/// Mean and noise variance of each patch.
-fn patches(image: &Image, excluded: &[Region]) -> Vec<(f64, f64)> {
+/// What a patch shows, in counts.
+#[derive(Clone, Copy)]
+struct Patch {
+    mean: f64,
+    /// Of the noise.
+    variance: f64,
+    lowest: f64,
+}
+
+/// The lowest count that is no dead pixel's; infinite where there are no patches.
+fn lowest_count(patches: &[Patch]) -> f64 {
+    let mut lowest: Vec<f64> = patches.iter().map(|p| p.lowest).collect();
+    lowest.sort_by(f64::total_cmp);
+    lowest.get(lowest.len() / 50).copied().unwrap_or(f64::INFINITY)
+}
+
+/// Cuts the image into patches.
+fn patches(image: &Image, excluded: &[Region]) -> Vec<Patch> {
     let is_excluded = |left: usize, top: usize| {
         let size = PATCH + 2;
         excluded
@@ -101,24 +120,25 @@ fn patches(image: &Image, excluded: &[Region]) -> Vec<(f64, f64)> {
     out
 }
 
-fn patch(rows: &[f32], width: usize, left: usize) -> (f64, f64) {
+fn patch(rows: &[f32], width: usize, left: usize) -> Patch {
     let at = |y: usize, x: usize| f64::from(rows[y * width + left + x]);
-    let (mut sum, mut power) = (0.0, 0.0);
+    let (mut sum, mut power, mut lowest) = (0.0, 0.0, f64::INFINITY);
     for y in 1..=PATCH {
         for x in 1..=PATCH {
             sum += at(y, x);
+            lowest = lowest.min(at(y, x));
             let second = |y: usize| at(y, x - 1) - 2.0 * at(y, x) + at(y, x + 1);
             let left_over = second(y - 1) - 2.0 * second(y) + second(y + 1);
             power += left_over * left_over;
         }
     }
     let pixels = (PATCH * PATCH) as f64;
-    (sum / pixels, power / pixels / OPERATOR_POWER)
+    Patch { mean: sum / pixels, variance: power / pixels / OPERATOR_POWER, lowest }
 }
 
 /// The variance at the mean brightness: a low quantile, since texture only adds.
-fn typical_variance(patches: &[(f64, f64)]) -> f64 {
-    let mut variances: Vec<f64> = patches.iter().map(|p| p.1).collect();
+fn typical_variance(patches: &[Patch]) -> f64 {
+    let mut variances: Vec<f64> = patches.iter().map(|p| p.variance).collect();
     variances.sort_by(f64::total_cmp);
     quiet_quantile(&variances)
 }
@@ -131,12 +151,12 @@ fn quiet_quantile(sorted: &[f64]) -> f64 {
 
 /// Where the line of variance against brightness meets zero, from the dim and the bright third;
 /// nothing when they hardly differ.
-fn slope_offset(patches: &[(f64, f64)]) -> Option<f64> {
+fn slope_offset(patches: &[Patch]) -> Option<f64> {
     let mut sorted = patches.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted.sort_by(|a, b| a.mean.total_cmp(&b.mean));
     let third = sorted.len() / 3;
-    let class = |part: &[(f64, f64)]| {
-        let mean = part.iter().map(|p| p.0).sum::<f64>() / part.len() as f64;
+    let class = |part: &[Patch]| {
+        let mean = part.iter().map(|p| p.mean).sum::<f64>() / part.len() as f64;
         (mean, typical_variance(part))
     };
     if third < 8 {

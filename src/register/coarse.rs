@@ -340,7 +340,8 @@ mod tests {
                 .collect()
         };
         let all = vec![true; width * height];
-        let search = Search::new(&image(0.0, 0.0), &all, width, height, 1.0, 0.1);
+        let template = image(0.0, 0.0);
+        let search = Search::new(&template, &all, width, height, 1.0, 0.1, all.clone());
         let mut scratch = SearchScratch::default();
         let found = search.find(&image(17.0, -9.0), width, height, 2, &mut scratch);
         assert_eq!(found[0], (17, -9));

@@ -96,8 +96,7 @@ impl RunSummary {
     /// # Errors
     /// [`StoreError`] when the file is no run of liwatch or cannot be read.
     pub fn read(path: &Path) -> Result<RunSummary, StoreError> {
-        let opened =
-            hdf5::File::open(path).or_else(|_| hdf5::File::open_as(path, hdf5::OpenMode::ReadSWMR));
+        let opened = hdf5::File::open(path).or_else(|_| crate::format::follow_hdf5(path));
         let file = opened.map_err(|source| StoreError::Hdf5 {
             path: path.to_owned(),
             what: if journal::path_of(path).exists() {

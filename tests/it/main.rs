@@ -6,6 +6,7 @@ mod a_full_disk_is_told_and_survived;
 mod a_gatan_in_situ_tree_is_one_recording;
 mod a_killed_run_loses_no_acknowledged_row;
 mod a_long_run_stays_flat;
+mod a_proposed_configuration_measures_unedited;
 mod a_reader_who_has_seen_enough_ends_nothing;
 mod a_source_that_is_too_fast_costs_frames_and_no_alarm;
 mod a_stalled_disk_delays_no_alarm;

@@ -168,6 +168,12 @@ impl<'a> Directory<'a> {
         self.entries.iter().find(|entry| entry.tag == tag).copied()
     }
 
+    /// A tag that claims more values than the file has bytes, which no sound one does.
+    pub fn oversized(&self) -> Option<u16> {
+        let entry = self.entries.iter().find(|entry| entry.count > self.file.length());
+        entry.map(|entry| entry.tag)
+    }
+
     /// Where the values of `tag` lie.
     pub fn value_at(&self, tag: u16) -> Option<u64> {
         Some(self.find(tag)?.value_at)

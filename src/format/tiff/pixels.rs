@@ -99,7 +99,12 @@ fn decode(
     chunks: &Chunks,
     scratch: &mut Vec<u8>,
 ) -> Result<(), FormatError> {
-    check_ratio(file, tags, page, chunks)?;
+    let claimed = check_ratio(file, tags, page, chunks)?;
+    // The crate reads the page's tags before it can be told any limit.
+    if let Some(tag) = tags.oversized() {
+        let what = format!("tag {tag} claims more values than the file has bytes");
+        return Err(file.malformed(tags.offset, what));
+    }
     if page.compression == JPEG {
         check_jpegs(file, chunks)?;
     }
@@ -110,7 +115,9 @@ fn decode(
         error => file.malformed(tags.offset, format!("the page does not decode: {error}")),
     };
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = usize::MAX;
+    // The crate holds each number of a tag in 32 bytes, and believes the tag's count.
+    let tags_bytes = usize::try_from(file.length().saturating_mul(32)).unwrap_or(usize::MAX);
+    limits.decoding_buffer_size = claimed.max(tags_bytes);
     limits.intermediate_buffer_size = usize::MAX;
     let mut decoder = Decoder::new(Overlay::new(file, header, tags, page))
         .map_err(undecodable)?
@@ -141,13 +148,14 @@ fn check_fits(file: &FileBytes, page: &Page) -> Result<(), FormatError> {
     })
 }
 
-/// Refuses a compressed page, or a tile of it, that claims more pixels than its data can hold.
+/// The bytes that a compressed page, or a tile of it, claims to have; refused when its data cannot
+/// hold them.
 fn check_ratio(
     file: &FileBytes,
     tags: &Directory<'_>,
     page: &Page,
     chunks: &Chunks,
-) -> Result<(), FormatError> {
+) -> Result<usize, FormatError> {
     let counted = chunks.byte_counts.iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
     let compressed = counted.min(file.length());
     let chunk_bytes = (chunks.width as u64)
@@ -155,7 +163,7 @@ fn check_ratio(
         .saturating_mul(page.cell_bytes() as u64);
     let claimed = chunk_bytes.max(page.stored_bytes() as u64);
     if claimed <= compressed.saturating_mul(HIGHEST_RATIO).saturating_add(1 << 16) {
-        return Ok(());
+        return Ok(usize::try_from(claimed).unwrap_or(usize::MAX));
     }
     Err(file.malformed(
         tags.offset,

@@ -1,12 +1,15 @@
 //! One `ffmpeg` that writes grey frames, one after the other, to a pipe.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::probe::{Movie, not_installed};
 use crate::format::FormatError;
+
+/// What is reserved for a frame before its first byte has come.
+const FIRST_BYTES: usize = 1 << 20;
 
 /// A running decoder and the number of the frame that it gives next.
 pub(super) struct Decoder {
@@ -43,19 +46,22 @@ impl Decoder {
         self.next_index
     }
 
-    /// Fills `frame` with the next frame; false at the end of what decodes.
+    /// The next frame, of so many bytes, to `frame`; false at the end of what decodes. Memory is
+    /// taken as the bytes come, not for what the file announces.
     ///
     /// # Errors
     /// [`FormatError::Io`] when the pipe breaks in another way than by its end.
-    pub(super) fn read_next(&mut self, frame: &mut [u8]) -> Result<bool, FormatError> {
-        match self.frames.read_exact(frame) {
-            Ok(()) => {
-                self.next_index += 1;
-                Ok(true)
-            }
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
-            Err(source) => Err(FormatError::Io { path: self.path.clone(), source }),
-        }
+    pub(super) fn read_next(
+        &mut self,
+        bytes: usize,
+        frame: &mut Vec<u8>,
+    ) -> Result<bool, FormatError> {
+        frame.clear();
+        frame.reserve(bytes.min(FIRST_BYTES));
+        let read = self.frames.by_ref().take(bytes as u64).read_to_end(frame);
+        let read = read.map_err(|source| FormatError::Io { path: self.path.clone(), source })?;
+        self.next_index += usize::from(read == bytes);
+        Ok(read == bytes)
     }
 }
 

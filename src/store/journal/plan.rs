@@ -26,7 +26,30 @@ pub(super) fn decode_plan(payload: &[u8]) -> Result<RunPlan, DecodeError> {
     let wrong = |what: String| DecodeError(format!("the plan of the run cannot be read: {what}"));
     let text = std::str::from_utf8(payload).map_err(|error| wrong(error.to_string()))?;
     let plan: PlanText = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    check(&plan).map_err(wrong)?;
     Ok(plan.into())
+}
+
+/// Numbers of one array field in a row, at most: a line for each pixel of the largest camera.
+const NUMBERS_AT_MOST: u64 = 1 << 20;
+
+/// What memory is taken for must be what a gauge can have.
+fn check(plan: &PlanText) -> Result<(), String> {
+    for gauge in &plan.gauges {
+        if let Some(array) = gauge.arrays.iter().find(|array| array.len > NUMBERS_AT_MOST) {
+            return Err(format!("array '{}' has {} numbers a row", array.name, array.len));
+        }
+        let wrong = |constant: &&ConstantText| {
+            let (rows, columns) = constant.shape;
+            rows.checked_mul(columns) != Some(constant.values.len() as u64)
+        };
+        if let Some(constant) = gauge.constants.iter().find(wrong) {
+            let (rows, columns) = constant.shape;
+            let found = constant.values.len();
+            return Err(format!("'{}' has {found} values for {rows} x {columns}", constant.name));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Serialize, Deserialize)]
