@@ -73,6 +73,9 @@ struct Band {
     tile: usize,
     /// Rows above and below that the column filters need.
     radius: usize,
+    /// From row to row of what is filtered along x: rows a power of two apart would all want the
+    /// same lines of the cache.
+    stride: usize,
     /// After the filters along x: plain orders, then smooth value and slope.
     along_x: Vec<Vec<f32>>,
     /// ∂ⁱx∂ʲy of the template in the order of [`powers`], then gx, gy, and the smooth value.
@@ -82,23 +85,25 @@ struct Band {
 impl Band {
     fn new(width: usize, tile: usize, bank: &Bank) -> Band {
         let rows = tile + 2 * bank.radius;
+        let stride = width + 48;
         Band {
             width,
             tile,
             radius: bank.radius,
-            along_x: vec![vec![0.0; rows * width]; bank.order + 3],
+            stride,
+            along_x: vec![vec![0.0; rows * stride]; bank.order + 3],
             images: vec![vec![0.0; tile * width]; powers(bank.order).count() + 3],
         }
     }
 
     /// Filters the rows of the tiles whose upper border is `top`.
     fn fill(&mut self, template: &Template<'_>, bank: &Bank, top: usize) {
-        let (width, first) = (self.width, top - self.radius);
+        let (width, stride, first) = (self.width, self.stride, top - self.radius);
         let kernels_x = bank.plain_x.iter().chain(&bank.smooth_x);
         for (kernel, out) in kernels_x.zip(&mut self.along_x) {
-            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            for (row, out) in out.chunks_exact_mut(stride).enumerate() {
                 let at = (first + row) * width;
-                filter_row(kernel, &template.counts[at..at + width], out);
+                filter_row(kernel, &template.counts[at..at + width], &mut out[..width]);
             }
         }
         let smooth = bank.order + 1;
@@ -110,8 +115,9 @@ impl Band {
             let source = &self.along_x[source];
             let lead = self.radius - kernel.radius();
             for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                let rows: Vec<&[f32]> = source[(row + lead) * width..]
-                    .chunks_exact(width)
+                let rows: Vec<&[f32]> = source[(row + lead) * stride..]
+                    .chunks_exact(stride)
+                    .map(|row| &row[..width])
                     .take(kernel.taps.len())
                     .collect();
                 filter_column(kernel, &rows, out);

@@ -150,19 +150,21 @@ impl Accumulator {
         // Rows filtered along x, of which only those around the present one are kept: row r of
         // the frame lies in slot r modulo their number.
         let slots = 2 * REACH + 1;
-        let mut filtered = vec![0.0f32; slots * width];
+        // Rows a power of two apart would all want the same lines of the cache.
+        let stride = width + 48;
+        let mut filtered = vec![0.0f32; slots * stride];
         let (mut row, mut line) = (vec![0.0f32; width], vec![0.0f32; count]);
         let mut next = (rows.start as i64 + whole_y) as usize - REACH;
         for y in rows {
             let middle = (y as i64 + whole_y) as usize;
             while next <= middle + REACH {
                 image.read_row(next, 0, &mut row);
-                let slot = next % slots * width;
+                let slot = next % slots * stride;
                 filter_row(&kernel_x, &row, &mut filtered[slot..slot + width]);
                 next += 1;
             }
             let around: [&[f32]; 2 * REACH + 1] = std::array::from_fn(|k| {
-                let slot = (middle - REACH + k) % slots * width + from;
+                let slot = (middle - REACH + k) % slots * stride + from;
                 &filtered[slot..slot + count]
             });
             filter_column(&kernel_y, &around, &mut line);
