@@ -44,6 +44,13 @@ fn main() {
     if wants("empty") {
         empty();
     }
+    if asked.iter().any(|a| a == "debug") {
+        let scene = scene(Fissure::still(straight(70.0), 0.5), 50.0, 0.0, 34, 3);
+        let rows = run(&gauge(SIZE, &told("dark")), &scene);
+        for row in &rows {
+            println!("{:?} {:?}", row.out.values, row.out.quality);
+        }
+    }
     if wants("speed") {
         speed();
     }
@@ -142,6 +149,8 @@ struct Row {
     index: usize,
     out: Measurement,
     path: Vec<(f64, f64)>,
+    /// Stations that are said to be open.
+    open: Vec<bool>,
 }
 
 impl Row {
@@ -188,7 +197,9 @@ fn run(gauge: &Arc<dyn AnyGauge>, scene: &Scene) -> Vec<Row> {
                         .collect();
                 }
             }
-            Row { index, out, path: path.clone() }
+            let listed = gauge.schema().arrays.iter().position(|array| array.name == "open");
+            let open = listed.map_or(vec![], |k| out.arrays[k].iter().map(|o| *o > 0.5).collect());
+            Row { index, out, path: path.clone(), open }
         })
         .collect()
 }
@@ -207,28 +218,6 @@ struct Sums {
     wrong: f64,
 }
 
-/// Stations with an opening of four sigma, in stretches of at least eight that bridge twelve.
-fn open(row: &Row) -> Vec<bool> {
-    let seen: Vec<bool> = (0..row.path.len())
-        .map(|k| {
-            let (width, error) = row.width(k);
-            width > 4.0 * error
-        })
-        .collect();
-    let mut open = vec![false; seen.len()];
-    let places: Vec<usize> = (0..seen.len()).filter(|k| seen[*k]).collect();
-    let mut from = 0;
-    for k in 1..=places.len() {
-        if k == places.len() || places[k] - places[k - 1] > 12 {
-            if places[k - 1] + 1 - places[from] >= 8 {
-                open[places[from]..=places[k - 1]].fill(true);
-            }
-            from = k;
-        }
-    }
-    open
-}
-
 fn judge(scene: &Scene, rows: &[Row], from: usize, sums: &mut Sums) {
     let fissure = &scene.config.fissures[0];
     let camera = &scene.config.camera;
@@ -237,12 +226,11 @@ fn judge(scene: &Scene, rows: &[Row], from: usize, sums: &mut Sums) {
     for row in rows.iter().filter(|row| row.index >= from) {
         let time = row.index as f64 / scene.config.frames as f64;
         let length = fissure.length(time);
-        let open = open(row);
         let mut covered = vec![false; length.ceil() as usize + 1];
         for (k, at) in row.path.iter().enumerate() {
             let (distance, along) = fissure.nearest(*at);
             let truth = fissure.opening(along, time);
-            if open[k] {
+            if row.open[k] {
                 if distance < 2.0 + 0.5 * truth && along <= length {
                     let here = along as usize;
                     let end = (here + 2).min(covered.len());
