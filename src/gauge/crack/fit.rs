@@ -26,6 +26,10 @@ const CENTRE_SIGMA: f64 = 1.0;
 const CENTRE_MOST: f32 = 3.0;
 /// Openings may pass below zero, where noise is bright: the model is odd in w.
 const OPENING_LEAST: f32 = -4.0;
+/// Stations to each side of the opening over which a bend is felt, and the turn by which an even
+/// curve does not yet err, per station.
+const BEND_WITHIN: f32 = 4.0;
+const BEND_EVEN: f32 = 0.03;
 /// Fewer seen pixels make no station.
 const PIXELS_LEAST: f32 = 12.0;
 
@@ -38,6 +42,8 @@ pub struct Profile {
     /// Opening perpendicular to the path, px, and its one sigma from the camera's noise alone.
     pub opening: Vec<f32>,
     pub noise_error: Vec<f32>,
+    /// What the model errs by where the path bends within the opening, px.
+    pub bend_error: Vec<f32>,
     /// Variance that neighbouring stations show, over what the noise explains; at least 1.
     pub excess: Vec<f32>,
     /// One sigma of the opening from depth and point spread, common to all stations, px.
@@ -335,6 +341,7 @@ impl Rounds<'_> {
             centre_error: nan(),
             opening: nan(),
             noise_error: nan(),
+            bend_error: nan(),
             common_error: nan(),
             depth: nan(),
             depth_error: nan(),
@@ -353,6 +360,7 @@ impl Rounds<'_> {
             out.centre_error[k] = (solved.variance[0] * f64::from(typical)).sqrt() as f32;
             out.opening[k] = guess[k].opening;
             out.noise_error[k] = solved.variance[1].sqrt() as f32;
+            out.bend_error[k] = self.bend_error(k, guess[k].opening);
             let by_depth = solved.by_depth as f32 * shared.depth_error();
             let by_psf = solved.by_psf as f32 * shared.psf_error();
             out.common_error[k] = by_depth.hypot(by_psf);
@@ -361,6 +369,23 @@ impl Rounds<'_> {
             out.level[k] = guess[k].level;
         }
         out
+    }
+}
+
+impl Rounds<'_> {
+    /// Where the path turns by α within an opening w, its walls are no longer parallel: inner and
+    /// outer wall stand w (1/cos(α/2) − 1) apart from where parallel ones would.
+    fn bend_error(&self, k: usize, opening: f32) -> f32 {
+        let far = (0.5 * opening.max(0.0) + BEND_WITHIN) as usize;
+        let Some(branch) = self.geometry.branches.iter().find(|b| b.stations().contains(&k)) else {
+            return 0.0;
+        };
+        let range = branch.stations();
+        let (a, b) = (k.saturating_sub(far).max(range.start), (k + far).min(range.end - 1));
+        let ([ax, ay], [bx, by]) = (self.geometry.normal[a], self.geometry.normal[b]);
+        let turn = ((ax * bx + ay * by).clamp(-1.0, 1.0).acos() - BEND_EVEN * (b - a) as f32)
+            .clamp(0.0, 2.0);
+        opening.max(0.0) * (1.0 / (0.5 * turn).cos() - 1.0)
     }
 }
 

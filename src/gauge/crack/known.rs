@@ -38,14 +38,48 @@ impl Known {
         lines: Vec<(Curve, Vec<f32>)>,
     ) -> (Known, Profile) {
         let root = Arc::new(Root);
-        let (branches, half_width) = crack.layout.place(lines, crack);
+        let mut lines = lines;
+        let (branches, half_width) = crack.layout.place(&lines, crack);
         let mut known = Known::rough(crack, view, &root, branches, &half_width, None);
+        if crack.layout.along.is_none() && known.opens_towards_its_end(crack) {
+            if let Some((curve, half)) = lines.first_mut() {
+                *curve = curve.reversed();
+                half.reverse();
+            }
+            let (branches, half_width) = crack.layout.place(&lines, crack);
+            known = Known::rough(crack, view, &root, branches, &half_width, None);
+        }
         let mut profile = fit(crack, view, &known);
         for _ in 0..CENTRING {
             known = known.centred(crack, &profile);
             profile = fit(crack, view, &known);
         }
         (known, profile)
+    }
+
+    /// Whether the first line has its mouth at its last station: the end at the region's border, or
+    /// else the wider one; of equal ones the upper, then the left.
+    fn opens_towards_its_end(&self, crack: &Crack) -> bool {
+        let Some(branch) = self.geometry.branches.first() else { return false };
+        let own = branch.first..branch.first + branch.own;
+        let (Some(first), Some(last)) = (
+            self.geometry.at.get(own.start).copied(),
+            self.geometry.at.get(own.end.wrapping_sub(1)).copied(),
+        ) else {
+            return false;
+        };
+        match (at_border(first, crack), at_border(last, crack)) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => {
+                let third = (own.len() / 3).max(1);
+                let sum = |part: &[f32]| part.iter().sum::<f32>();
+                let head = sum(&self.opening[own.start..own.start + third]);
+                let tail = sum(&self.opening[own.end - third..own.end]);
+                let alike = (tail - head).abs() < 0.1 * (tail + head);
+                if alike { (last[1], last[0]) < (first[1], first[0]) } else { tail > head }
+            }
+        }
     }
 
     /// Openings from the deficit of brightness; depth and point spread too, unless they are given.
@@ -155,17 +189,13 @@ pub fn reach(opening: &[f32], psf: f32) -> impl Fn(usize) -> f32 {
 }
 
 impl Layout {
-    /// Gives each line its stations; the first one is the crack, from its mouth to its tip. What
-    /// finds no place is left out.
-    fn place(&self, lines: Vec<(Curve, Vec<f32>)>, crack: &Crack) -> (Vec<Branch>, Vec<f32>) {
+    /// Gives each line its stations; the first one is the crack. What finds no place is left out.
+    fn place(&self, lines: &[(Curve, Vec<f32>)], crack: &Crack) -> (Vec<Branch>, Vec<f32>) {
         let mut half_width = vec![2.0; self.slots];
         let mut branches = Vec::new();
-        for (k, (mut curve, mut half)) in lines.into_iter().enumerate() {
+        for (k, (curve, half)) in lines.iter().enumerate() {
             let Some(room) = self.room(k) else { break };
-            if k == 0 && self.along.is_none() && mouth_is_last(&curve, &half, crack) {
-                curve = curve.reversed();
-                half.reverse();
-            }
+            let mut curve = curve.clone();
             curve.points.truncate(room.len());
             let own = curve.points.len();
             let starts_inside = curve.points.first().is_some_and(|at| !at_border(*at, crack));
@@ -177,7 +207,7 @@ impl Layout {
             curve.points.truncate(room.len() - lead);
             let own = own.min(curve.points.len());
             let first = room.start + lead;
-            for (place, half) in (first..first + own).zip(&half) {
+            for (place, half) in (first..first + own).zip(half) {
                 half_width[place] = *half;
             }
             branches.push(Branch { curve, first, own });
@@ -215,25 +245,6 @@ pub fn at_border(at: [f32; 2], crack: &Crack) -> bool {
     let (left, top) = (at[0] - region.x as f32, at[1] - region.y as f32);
     let (right, bottom) = (region.width as f32 - 1.0 - left, region.height as f32 - 1.0 - top);
     left.min(top).min(right).min(bottom) < BORDER
-}
-
-/// The mouth is the end at the region's border, or else the wider one.
-fn mouth_is_last(curve: &Curve, half_width: &[f32], crack: &Crack) -> bool {
-    let (Some(first), Some(last)) = (curve.points.first(), curve.points.last()) else {
-        return false;
-    };
-    match (at_border(*first, crack), at_border(*last, crack)) {
-        (true, false) => false,
-        (false, true) => true,
-        _ => {
-            let third = (half_width.len() / 3).max(1);
-            let sum = |part: &[f32]| part.iter().sum::<f32>();
-            let (head, tail) =
-                (sum(&half_width[..third]), sum(&half_width[half_width.len() - third..]));
-            // Equal ends: the upper, then the left one is the mouth.
-            tail > head || (tail == head && (last[1], last[0]) < (first[1], first[0]))
-        }
-    }
 }
 
 /// What is missing (or in excess, where the crack is bright) over the background at each station,

@@ -33,7 +33,7 @@ impl Open {
 
 /// One sigma of a station's opening by what differs from station to station, px.
 pub fn own_error(profile: &Profile, k: usize) -> f32 {
-    profile.noise_error[k] * profile.excess[k].sqrt()
+    (profile.noise_error[k] * profile.excess[k].sqrt()).hypot(profile.bend_error[k])
 }
 
 /// The open part of each line.

@@ -83,6 +83,15 @@ impl Ridge {
 
     fn take(&mut self, level: u8, plane: &Plane, seen: &[(f32, u8)]) {
         let Region { width, height, .. } = self.region;
+        if level == 0 {
+            let best = self.merit.iter_mut().zip(&mut self.direction);
+            for (((merit, direction), level), seen) in best.zip(&mut self.level).zip(seen) {
+                if seen.0 > *merit {
+                    (*merit, *direction, *level) = (seen.0, seen.1, 0);
+                }
+            }
+            return;
+        }
         let size = (1usize << level) as f32;
         for y in 0..height {
             // Between the level's pixels linearly, so that a ridge has one crest.

@@ -18,8 +18,12 @@ const OVER_PX: f64 = 60.0;
 const EVERY: usize = 12;
 /// Second differences that the crack's mean excess counts for at each place.
 const MEAN_COUNTS: f64 = 3.0;
-/// A single difference counts for no more than this: something stands beside the crack there.
-const MOST: f64 = 60.0;
+/// A single difference counts for no more than this many times what is typical: something stands
+/// beside the crack there.
+const MOST: f64 = 9.0;
+/// Median and mean, after this clipping, of the square of a normal variate.
+const MEDIAN: f64 = 0.455;
+const CLIPPED_MEAN: f64 = 0.98;
 
 /// Excess variance at each station, at least 1; `sharing` is how many stations share a change.
 pub fn excess(geometry: &Geometry, deviations: &Deviations, sharing: f64) -> Vec<f32> {
@@ -32,6 +36,10 @@ pub fn excess(geometry: &Geometry, deviations: &Deviations, sharing: f64) -> Vec
             found.push((branch.first + place, squared))
         });
     }
+    let mut sorted: Vec<f64> = found.iter().map(|(_, v)| *v).collect();
+    sorted.sort_by(f64::total_cmp);
+    let most = MOST / MEDIAN * sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
+    found.iter_mut().for_each(|(_, v)| *v = v.min(most) / CLIPPED_MEAN);
     let mean = found.iter().map(|(_, v)| v).sum::<f64>() / found.len().max(1) as f64;
     let mean = if found.is_empty() { 1.0 } else { mean };
     let mut out = vec![f32::NAN; deviations.len()];
@@ -66,7 +74,7 @@ fn second_differences(own: &[Option<f64>], block: usize, mut found: impl FnMut(u
             (mean(from), mean(from + block), mean(from + 2 * block))
         {
             let squared = (a - 2.0 * b + c).powi(2) * block as f64 / 6.0;
-            found(from + 3 * block / 2, squared.min(MOST));
+            found(from + 3 * block / 2, squared);
         }
     }
 }

@@ -134,6 +134,8 @@ impl Summary {
     pub fn hints(&mut self, crack: &Crack) -> Hints {
         let every = match &self.known {
             Some(_) if crack.layout.along.is_some() => SEARCH_AGAIN / 2,
+            // A weak crack is pieced together from what several frames show.
+            Some(_) if self.seen < SEARCH_AGAIN as u32 => SEARCH_FIRST,
             Some(_) => SEARCH_AGAIN,
             None => SEARCH_FIRST,
         };
@@ -332,6 +334,7 @@ fn onto(profile: &Profile, from: &Arc<Geometry>, to: &Arc<Geometry>) -> Option<P
         centre_error: take(&profile.centre_error),
         opening: take(&profile.opening),
         noise_error: take(&profile.noise_error),
+        bend_error: take(&profile.bend_error),
         excess: take(&profile.excess),
         common_error: take(&profile.common_error),
         depth: take(&profile.depth),

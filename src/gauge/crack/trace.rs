@@ -23,7 +23,9 @@ const BRIDGE: i32 = 8;
 const EXPECTED: f32 = 3.7;
 /// A crack needs this length, px, and so much evidence: the excess, summed along it.
 const LENGTH_LEAST: f32 = 24.0;
-const EVIDENCE_LEAST: f32 = 45.0;
+const EVIDENCE_LEAST: f32 = 70.0;
+/// The first line of all needs more: it says that there is a crack.
+const EVIDENCE_OF_CRACK: f32 = 130.0;
 /// Beyond this a pixel is certain, sigma.
 const CERTAIN: f32 = 14.0;
 
@@ -57,6 +59,9 @@ pub fn trace(ridge: &Ridge, branches: usize) -> Vec<Traced> {
         .map(|part| lines(ridge, &mask, part, &mut ways, branches))
         .filter(|lines| !lines.is_empty())
         .collect();
+    if found.iter().all(|lines| lines[0].evidence < EVIDENCE_OF_CRACK) {
+        return Vec::new();
+    }
     found.sort_by(|a, b| b[0].evidence.total_cmp(&a[0].evidence));
     found.into_iter().flatten().take(1 + branches).collect()
 }
