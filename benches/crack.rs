@@ -368,6 +368,21 @@ fn growth() {
             let rows = run(&gauge, &scene);
             let mut sums = Sums::default();
             judge(&scene, &rows, 20, &mut sums);
+            if std::env::var_os("VERBOSE").is_some() {
+                for row in &rows {
+                    let time = row.index as f64 / scene.config.frames as f64;
+                    println!(
+                        "{} true {:.1} found {:?} tip {:.1} {:.1} quality {:.2} lines {}",
+                        row.index,
+                        fissure.length(time),
+                        row.value(gauge.schema(), "length"),
+                        row.value(gauge.schema(), "tip_x").0,
+                        row.value(gauge.schema(), "tip_y").0,
+                        row.out.quality,
+                        row.value(gauge.schema(), "lines").0
+                    );
+                }
+            }
             let (mut tip, mut tip_pull, mut long, mut long_pull, mut rate) = (0., 0., 0., 0., 0.);
             let late: Vec<&Row> = rows.iter().filter(|row| row.index >= 20).collect();
             for row in &late {

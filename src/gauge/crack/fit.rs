@@ -182,7 +182,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
             break;
         }
     }
-    rounds.profile(&guess, &start, shared, (fx as f32, fy as f32))
+    rounds.profile(&guess, shared, (fx as f32, fy as f32))
 }
 
 /// What the rounds work on.
@@ -303,13 +303,7 @@ impl Rounds<'_> {
         moved
     }
 
-    fn profile(
-        &self,
-        guess: &[Guess],
-        start: &[Guess],
-        mut shared: Shared,
-        fraction: (f32, f32),
-    ) -> Profile {
+    fn profile(&self, guess: &[Guess], mut shared: Shared, fraction: (f32, f32)) -> Profile {
         let slots = guess.len();
         let smooth = self.crack.config.smooth_stations;
         let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
@@ -317,13 +311,14 @@ impl Rounds<'_> {
             .stations
             .iter()
             .zip(&self.solved)
-            .zip(self.guess.iter().zip(start))
-            .map(|((station, solved), (guess, start))| {
+            .zip(&self.guess)
+            .map(|((station, solved), guess)| {
                 let [_, row, _] = solved.covariance;
                 let own: f64 = (0..3).map(|k| row[k] * station.score[k]).sum();
-                // The scatter about what was expected, in sigma of one station.
-                let change = f64::from(guess.opening - start.opening) + own;
-                (station.seen && row[1] > 0.0).then(|| change / row[1].sqrt())
+                // The station's own opening, in sigma of one station. What was expected of it holds
+                // the texture's errors already.
+                let alone = f64::from(guess.opening) + own;
+                (station.seen && row[1] > 0.0).then(|| alone / row[1].sqrt())
             })
             .collect();
         let excess = excess(self.geometry, &deviations, sharing);

@@ -92,10 +92,10 @@ fn go_on(
     let first = branch.first;
     let last = (part.last - first).min(branch.own.saturating_sub(1));
     let near = NEAR + 0.5 * opening[part.last].max(0.0);
-    if let Some(tail) = beyond(&branch.curve, last, lines, near) {
-        branch.curve.points.truncate(last + 1);
-        branch.curve.points.extend(tail);
-    }
+    let tail = beyond(&branch.curve, last, lines, near);
+    // What was never seen open is no part of the line.
+    branch.curve.points.truncate(last + 1);
+    branch.curve.points.extend(tail.unwrap_or_default());
     let head = (part.first - first).min(branch.own.saturating_sub(1));
     if head < 4 && first > room.start {
         let turned = branch.curve.reversed();

@@ -41,7 +41,8 @@ impl Known {
         let mut lines = lines;
         let (branches, half_width) = crack.layout.place(&lines, crack);
         let mut known = Known::rough(crack, view, &root, branches, &half_width, None);
-        if crack.layout.along.is_none() && known.opens_towards_its_end(crack) {
+        let seen = fit(crack, view, &known).opening;
+        if crack.layout.along.is_none() && known.opens_towards_its_end(&seen, crack) {
             if let Some((curve, half)) = lines.first_mut() {
                 *curve = curve.reversed();
                 half.reverse();
@@ -59,7 +60,7 @@ impl Known {
 
     /// Whether the first line has its mouth at its last station: the end at the region's border, or
     /// else the wider one; of equal ones the upper, then the left.
-    fn opens_towards_its_end(&self, crack: &Crack) -> bool {
+    fn opens_towards_its_end(&self, opening: &[f32], crack: &Crack) -> bool {
         let Some(branch) = self.geometry.branches.first() else { return false };
         let own = branch.first..branch.first + branch.own;
         let (Some(first), Some(last)) = (
@@ -73,9 +74,9 @@ impl Known {
             (false, true) => true,
             _ => {
                 let third = (own.len() / 3).max(1);
-                let sum = |part: &[f32]| part.iter().sum::<f32>();
-                let head = sum(&self.opening[own.start..own.start + third]);
-                let tail = sum(&self.opening[own.end - third..own.end]);
+                let sum = |part: &[f32]| part.iter().filter(|w| w.is_finite()).sum::<f32>();
+                let head = sum(&opening[own.start..own.start + third]);
+                let tail = sum(&opening[own.end - third..own.end]);
                 let alike = (tail - head).abs() < 0.1 * (tail + head);
                 if alike { (last[1], last[0]) < (first[1], first[0]) } else { tail > head }
             }
@@ -219,7 +220,7 @@ impl Layout {
 /// Adds nodes straight on, within the region.
 pub fn continue_straight(curve: &mut Curve, crack: &Crack) {
     let Some(end) = curve.points.last().copied() else { return };
-    let from = curve.points[curve.points.len().saturating_sub(12)];
+    let from = curve.points[curve.points.len().saturating_sub(20)];
     let long = super::curve::distance(from, end);
     if long == 0.0 || at_border(end, crack) {
         return;

@@ -10,10 +10,13 @@ const JUDGED_OVER: f64 = 8.0;
 /// The ends go back to where a station by itself is this many sigma open.
 const END_SIGMA: f32 = 1.5;
 /// And to this share of the largest opening within so many stations.
-const END_SHARE: f32 = 0.15;
+const END_SHARE: f32 = 0.5;
 const END_WITHIN: usize = 16;
 /// Closed stations that an open stretch may bridge.
 const BRIDGE: usize = 12;
+/// A further line is believed when its mean opening is this many sigma: among all that looks like a
+/// line it was chosen for standing out. So is the crack, when it is seen for the first time.
+pub const BELIEVED_SIGMA: f64 = 7.0;
 /// Open stations that make a crack.
 pub const STATIONS_LEAST: usize = 10;
 
@@ -54,7 +57,8 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
     geometry
         .branches
         .iter()
-        .map(|branch| {
+        .enumerate()
+        .map(|(line, branch)| {
             let range = branch.stations();
             let stands_out = |k: usize| {
                 let [sum, weight] = smooth[k];
@@ -75,9 +79,23 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
             let (first, last) =
                 (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
             open = Open { first: open.first + first, last: open.first + last };
-            (open.last + 1 - open.first >= STATIONS_LEAST).then_some(open)
+            let believed = line == 0 || significance(profile, open) > BELIEVED_SIGMA;
+            (open.last + 1 - open.first >= STATIONS_LEAST && believed).then_some(open)
         })
         .collect()
+}
+
+/// The mean opening of a part over its error by what differs from station to station.
+pub fn significance(profile: &Profile, open: Open) -> f64 {
+    let (mut sum, mut variance, mut count) = (0.0, 0.0, 0.0);
+    for k in open.stations().filter(|k| profile.opening[*k].is_finite()) {
+        sum += f64::from(profile.opening[k]);
+        variance += f64::from(own_error(profile, k)).powi(2);
+        count += 1.0;
+    }
+    // Neighbours share their errors.
+    let error = (variance * f64::from(profile.sharing).min(count)).sqrt();
+    if error > 0.0 { sum / error } else { 0.0 }
 }
 
 /// The longest stretch of ascending places, bridging short gaps.

@@ -6,7 +6,7 @@ use super::fit::Profile;
 use super::geometry::Geometry;
 use super::judge::{Judge, Verdict};
 use super::known::Known;
-use super::opened::{Open, STATIONS_LEAST, open_parts, own_error};
+use super::opened::{BELIEVED_SIGMA, Open, STATIONS_LEAST, open_parts, own_error, significance};
 use super::schema;
 use super::shared::Shared;
 use super::tip::{self, Tip};
@@ -92,7 +92,10 @@ impl Summary {
         }
         let profile = match &self.known {
             None => {
-                let is_open = open_parts(&seen.geometry, &profile).iter().any(Option::is_some);
+                let is_open = open_parts(&seen.geometry, &profile)
+                    .iter()
+                    .flatten()
+                    .any(|part| significance(&profile, *part) > BELIEVED_SIGMA);
                 if !is_open && crack.layout.along.is_none() {
                     no_crack(out, 0.2);
                     return;

@@ -46,13 +46,25 @@ pub fn find(
     let branch = geometry.branches.iter().find(|b| b.stations().contains(&open.first))?;
     let range = branch.stations();
     let outside = |k: usize| at_border(geometry.at[k], crack);
+    // Not a number counts as closed.
     let width = |k: usize| profile.opening[k].max(0.0);
     let forward = match (outside(open.first), outside(open.last)) {
         (true, false) => true,
         (false, true) => false,
-        // A free line was laid out from its mouth to its tip.
-        _ if crack.layout.along.is_none() => true,
-        _ => before.unwrap_or(width(open.last) <= width(open.first)),
+        _ => {
+            let end = ((open.last - open.first) / 3).min(STATIONS);
+            let sum = |from: usize| (from..from + end).map(width).sum::<f32>();
+            let (first, last) = (sum(open.first), sum(open.last + 1 - end));
+            // What was the tip stays it unless the openings clearly speak for the other end.
+            if last < 0.5 * first {
+                true
+            } else if first < 0.5 * last {
+                false
+            } else {
+                // A free line was laid out from its mouth to its tip.
+                before.unwrap_or(crack.layout.along.is_none() || last <= first)
+            }
+        }
     };
     let span = (open.last - open.first + 1).min(STATIONS);
     let stations =
@@ -62,7 +74,11 @@ pub fn find(
     let (place, error) = match from {
         // A line that does not close ends where it is no longer seen.
         Some((zero, error)) if (zero - end).abs() < MOST => (zero, error.max(ERROR_LEAST)),
-        _ => (end, 0.5 * f64::from(profile.sharing).sqrt()),
+        _ => {
+            let last = if forward { open.last } else { open.first };
+            let sharp = profile.opening[last] > 4.0 * own_error(profile, last);
+            (end, if sharp { 0.5 * f64::from(profile.sharing).sqrt() } else { MOST })
+        }
     };
     let place = place.clamp(range.start as f64, (range.end - 1) as f64);
     let point = |k: usize| {
