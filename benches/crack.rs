@@ -349,8 +349,8 @@ fn texture() {
 fn growth() {
     println!("\ngrowing cracks, 8 px at the end; tip and length: rms px (pull); rate: px/frame");
     println!(
-        "| course | counts/px | tip | length | rate found | rate true | found | false |\n\
-         |---|---|---|---|---|---|---|---|"
+        "| course | counts/px | tip | length | rate found | rate true | found | false | no number |\n\
+         |---|---|---|---|---|---|---|---|---|"
     );
     let asked = ["vertical", "45°", "curved", "kinked"];
     for (k, (name, course)) in
@@ -368,23 +368,17 @@ fn growth() {
             let rows = run(&gauge, &scene);
             let mut sums = Sums::default();
             judge(&scene, &rows, 20, &mut sums);
-            if std::env::var_os("VERBOSE").is_some() {
-                for row in &rows {
-                    let time = row.index as f64 / scene.config.frames as f64;
-                    println!(
-                        "{} true {:.1} found {:?} tip {:.1} {:.1} quality {:.2} lines {}",
-                        row.index,
-                        fissure.length(time),
-                        row.value(gauge.schema(), "length"),
-                        row.value(gauge.schema(), "tip_x").0,
-                        row.value(gauge.schema(), "tip_y").0,
-                        row.out.quality,
-                        row.value(gauge.schema(), "lines").0
-                    );
-                }
-            }
             let (mut tip, mut tip_pull, mut long, mut long_pull, mut rate) = (0., 0., 0., 0., 0.);
-            let late: Vec<&Row> = rows.iter().filter(|row| row.index >= 20).collect();
+            let (mut lost, mut rated) = (0, 0.0);
+            let late: Vec<&Row> = rows
+                .iter()
+                .filter(|row| row.index >= 20)
+                .filter(|row| {
+                    let known = row.value(gauge.schema(), "tip_x").0.is_finite();
+                    lost += usize::from(!known);
+                    known
+                })
+                .collect();
             for row in &late {
                 let time = row.index as f64 / scene.config.frames as f64;
                 let truth = fissure.length(time);
@@ -397,17 +391,21 @@ fn growth() {
                 let (found, error) = row.value(gauge.schema(), "length");
                 long += (found - truth).powi(2);
                 long_pull += ((found - truth) / error).powi(2);
-                rate += row.value(gauge.schema(), "propagation_rate").0;
+                let now = row.value(gauge.schema(), "propagation_rate").0;
+                if now.is_finite() {
+                    rate += now;
+                    rated += 1.0;
+                }
             }
             let n = late.len() as f64;
             let texture = if contrast > 0.0 { " textured" } else { "" };
             println!(
-                "| {name}{texture} | {dose} | {:.2} ({:.2}) | {:.2} ({:.2}) | {:.3} | {:.3} | {:.1} % | {:.1} % |",
+                "| {name}{texture} | {dose} | {:.2} ({:.2}) | {:.2} ({:.2}) | {:.2} | {:.2} | {:.1} % | {:.1} % | {lost} |",
                 (tip / n).sqrt(),
                 (tip_pull / n).sqrt(),
                 (long / n).sqrt(),
                 (long_pull / n).sqrt(),
-                rate / n / scene.config.frame_rate_hz,
+                rate / rated / scene.config.frame_rate_hz,
                 fissure.path_length() * 0.55 / scene.config.frames as f64,
                 100.0 * sums.found / sums.truth,
                 100.0 * sums.wrong / sums.truth,

@@ -17,6 +17,10 @@ use crate::gauge::View;
 const NEAR: f32 = 4.0;
 /// It must agree in direction: cosine of the angle.
 const AGREES: f32 = 0.5;
+/// Nodes before the end from which it may go on, too.
+const LOOK_BACK: [usize; 4] = [0, 8, 16, 24];
+/// Closed nodes at the start that a line may be given anew.
+const HEAD_MOST: usize = 30;
 /// A line that stays this far from all others, px beyond half the opening, is a new one, and needs
 /// this length.
 const APART: f32 = 6.0;
@@ -92,12 +96,22 @@ fn go_on(
     let first = branch.first;
     let last = (part.last - first).min(branch.own.saturating_sub(1));
     let near = NEAR + 0.5 * opening[part.last].max(0.0);
-    let tail = beyond(&branch.curve, last, lines, near);
+    // A line that was traced while it was short may end in a hook: from a little before its end it
+    // may go on better.
+    let tail = LOOK_BACK
+        .into_iter()
+        .filter_map(|back| {
+            let from = last.checked_sub(back)?;
+            let tail = beyond(&branch.curve, from, lines, near)?;
+            (back == 0 || tail.len() > back + CONTINUED_LEAST).then_some((from, tail))
+        })
+        .max_by_key(|(from, tail)| from + tail.len());
     // What was never seen open is no part of the line.
-    branch.curve.points.truncate(last + 1);
-    branch.curve.points.extend(tail.unwrap_or_default());
+    let (from, tail) = tail.unwrap_or((last, Vec::new()));
+    branch.curve.points.truncate(from + 1);
+    branch.curve.points.extend(tail);
     let head = (part.first - first).min(branch.own.saturating_sub(1));
-    if head < 4 && first > room.start {
+    if head < HEAD_MOST && first > room.start {
         let turned = branch.curve.reversed();
         let at = turned.points.len() - 1 - head;
         let near = NEAR + 0.5 * opening[part.first].max(0.0);

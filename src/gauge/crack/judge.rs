@@ -14,11 +14,11 @@ const MEMORY: f32 = 200.0;
 /// Frames over which the whole brightness and the scatter are.
 const SHORT_MEMORY: f32 = 12.0;
 /// ln of a change of one station's background against the others'.
-const LOCAL: f32 = 0.2;
+const LOCAL: f32 = 0.35;
 /// ln of a change of all.
 const GLOBAL: f32 = 0.15;
 /// Share of stations that may fail before the frame is marked.
-const SHARE: f32 = 0.25;
+const SHARE: f32 = 0.03;
 /// Factor by which the scatter may grow.
 const SCATTER: f32 = 2.5;
 /// Frames after which a new state is the state.
@@ -69,21 +69,11 @@ impl Judge {
             .or_else(|| median(own.iter().map(|k| profile.level[*k]).collect()));
         let Some(brightness) = brightness else { return out };
         for k in 0..profile.level.len() {
-            let now = profile.level[k] / brightness;
-            if !(now > 0.0) {
-                continue;
-            }
-            if self.relative[k].is_nan() {
-                self.relative[k] = now;
-            }
-            let change = (now / self.relative[k]).ln();
-            // A level's own noise: a change counts when it stands out of the neighbours' too.
+            let change = (profile.level[k] / brightness / self.relative[k]).ln();
+            // A level's own noise is far less, once it has been seen some times.
             if change.abs() > LOCAL && self.seen[k] > 3.0 {
                 out.blind.push(k);
             }
-            self.seen[k] += 1.0;
-            let share = (1.0 / self.seen[k]).max(1.0 / MEMORY);
-            self.relative[k] += share * (now - self.relative[k]);
         }
         let excess = typical(profile, &own);
         let before = *self.brightness.get_or_insert(brightness);
@@ -103,20 +93,35 @@ impl Judge {
         out.marked = changes > 0;
         out.trust = 0.4f32.powi(changes.min(3) as i32) * (1.0 - blind.min(1.0));
         self.marked = if out.marked { self.marked + 1 } else { 0 };
-        if !out.marked || self.marked >= LASTING {
+        if self.marked >= LASTING {
+            out.renewed = true;
+            self.marked = 0;
+            (self.brightness, self.scatter) = (Some(brightness), Some(excess));
+            self.relative.fill(f32::NAN);
+        } else if !out.marked {
             let share = 1.0 / SHORT_MEMORY;
-            let lasting = self.marked >= LASTING;
-            let share = if lasting { 1.0 } else { share };
             self.brightness = Some(before + share * (brightness - before));
             self.scatter = Some(scattered + share * (excess - scattered));
-            if lasting {
-                out.renewed = true;
-                self.relative.fill(f32::NAN);
-                self.seen.fill(0.0);
-                self.marked = 0;
-            }
+        }
+        if !out.marked || out.renewed {
+            self.remember(profile, brightness);
         }
         out
+    }
+
+    fn remember(&mut self, profile: &Profile, brightness: f32) {
+        for (k, level) in profile.level.iter().enumerate() {
+            let now = level / brightness;
+            if !(now > 0.0) {
+                continue;
+            }
+            if self.relative[k].is_nan() {
+                (self.relative[k], self.seen[k]) = (now, 0.0);
+            }
+            self.seen[k] += 1.0;
+            let share = (1.0 / self.seen[k]).max(1.0 / MEMORY);
+            self.relative[k] += share * (now - self.relative[k]);
+        }
     }
 
     /// Where the lines have moved, backgrounds are learnt anew.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::curve::Curve;
 use super::fit::{Profile, by_branch, fit};
 use super::geometry::{Branch, Geometry, NO_PIXEL, Root};
+use super::opened::open_parts;
 use super::shared::Shared;
 use super::{Crack, Layout};
 use crate::gauge::View;
@@ -41,7 +42,7 @@ impl Known {
         let mut lines = lines;
         let (branches, half_width) = crack.layout.place(&lines, crack);
         let mut known = Known::rough(crack, view, &root, branches, &half_width, None);
-        let seen = fit(crack, view, &known).opening;
+        let seen = fit(crack, view, &known);
         if crack.layout.along.is_none() && known.opens_towards_its_end(&seen, crack) {
             if let Some((curve, half)) = lines.first_mut() {
                 *curve = curve.reversed();
@@ -60,23 +61,21 @@ impl Known {
 
     /// Whether the first line has its mouth at its last station: the end at the region's border, or
     /// else the wider one; of equal ones the upper, then the left.
-    fn opens_towards_its_end(&self, opening: &[f32], crack: &Crack) -> bool {
-        let Some(branch) = self.geometry.branches.first() else { return false };
-        let own = branch.first..branch.first + branch.own;
-        let (Some(first), Some(last)) = (
-            self.geometry.at.get(own.start).copied(),
-            self.geometry.at.get(own.end.wrapping_sub(1)).copied(),
-        ) else {
+    fn opens_towards_its_end(&self, seen: &Profile, crack: &Crack) -> bool {
+        let Some(open) = open_parts(&self.geometry, seen).first().copied().flatten() else {
             return false;
         };
+        let (first, last) = (self.geometry.at[open.first], self.geometry.at[open.last]);
         match (at_border(first, crack), at_border(last, crack)) {
             (true, false) => false,
             (false, true) => true,
             _ => {
-                let third = (own.len() / 3).max(1);
-                let sum = |part: &[f32]| part.iter().filter(|w| w.is_finite()).sum::<f32>();
-                let head = sum(&opening[own.start..own.start + third]);
-                let tail = sum(&opening[own.end - third..own.end]);
+                let third = ((open.last - open.first) / 3).max(1);
+                let sum = |from: usize| {
+                    let part = &seen.opening[from..from + third];
+                    part.iter().filter(|w| w.is_finite()).sum::<f32>()
+                };
+                let (head, tail) = (sum(open.first), sum(open.last + 1 - third));
                 let alike = (tail - head).abs() < 0.1 * (tail + head);
                 if alike { (last[1], last[0]) < (first[1], first[0]) } else { tail > head }
             }

@@ -64,7 +64,11 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
                 let [sum, weight] = smooth[k];
                 weight > 0.0 && sum / weight > least / weight.sqrt()
             };
-            let mut open = longest(range.filter(|k| stands_out(*k)))?;
+            let places = range.filter(|k| profile.opening[*k].is_finite()).enumerate();
+            let seen: Vec<(usize, usize)> = places.collect();
+            // What was not measured is no gap: gaps are counted in measured stations.
+            let part = longest(seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n))?;
+            let mut open = Open { first: seen[part.first].1, last: seen[part.last].1 };
             // What stations share reaches beyond an end that stands wide open.
             let inside = |k: usize| {
                 let near = k.saturating_sub(END_WITHIN).max(open.first)

@@ -9,7 +9,7 @@ use super::fit::{Solved, Station};
 use super::shape::Guess;
 
 /// A change of this many sigma, and this share of the value, is one.
-const JUMP_SIGMA: f64 = 6.0;
+const JUMP_SIGMA: f64 = 4.0;
 const JUMP_SHARE: f64 = 0.08;
 /// 1/variance of what the configuration gives.
 const GIVEN: f32 = 1e12;
@@ -118,7 +118,7 @@ impl Shared {
         let own = [dd + held(known.depth_information), dp, pp + held(known.psf_information)];
         if settled && let Some([d, p]) = solve(own, score) {
             let jump = |to: f64, from: f64, own: f64, prior: f64| {
-                let sigma = (4.0 / own + 1.0 / prior).sqrt();
+                let sigma = (2.0 / own + 1.0 / prior).sqrt();
                 let by = (to - from).abs();
                 let jumped = by > JUMP_SIGMA * sigma && by > JUMP_SHARE * from.abs();
                 if jumped { by / sigma } else { 0.0 }

@@ -12,8 +12,9 @@ use super::opened::{Open, own_error};
 const STATIONS: usize = 40;
 /// The extrapolation may not leave what was judged open far behind, stations.
 const MOST: f64 = 12.0;
-/// An end is never better known than this, stations.
-const ERROR_LEAST: f64 = 0.5;
+/// Nearer to the tip than the stations that share a change, the square is no straight line: one
+/// sigma of that, as a share of those stations.
+const SHARE_OF_SHARING: f64 = 0.25;
 
 /// The tip of a line.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +74,14 @@ pub fn find(
     let from = zero_of_square(profile, stations);
     let (place, error) = match from {
         // A line that does not close ends where it is no longer seen.
-        Some((zero, error)) if (zero - end).abs() < MOST => (zero, error.max(ERROR_LEAST)),
+        Some((zero, error)) if (zero - end).abs() < MOST => (zero, error),
         _ => {
             let last = if forward { open.last } else { open.first };
             let sharp = profile.opening[last] > 4.0 * own_error(profile, last);
             (end, if sharp { 0.5 * f64::from(profile.sharing).sqrt() } else { MOST })
         }
     };
+    let error = error.hypot(SHARE_OF_SHARING * f64::from(profile.sharing));
     let place = place.clamp(range.start as f64, (range.end - 1) as f64);
     let point = |k: usize| {
         let ([x, y], [nx, ny]) = (geometry.at[k], geometry.normal[k]);
