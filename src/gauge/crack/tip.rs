@@ -94,11 +94,13 @@ pub fn find(
     let [nx, ny] = geometry.normal[whole];
     let other = if forward { open.first } else { open.last };
     let length = along(geometry, other, place);
+    let seen = profile.centre_error[whole.clamp(open.first, open.last)];
+    let across = if seen.is_finite() { f64::from(seen).clamp(0.1, 2.0) } else { 2.0 };
     Some(Tip {
         x: a.0 + share * (b.0 - a.0),
         y: a.1 + share * (b.1 - a.1),
         along_error: error,
-        across_error: f64::from(profile.centre_error[open.last.min(whole)]).min(2.0).max(0.1),
+        across_error: across,
         tangent: (f64::from(ny), f64::from(-nx)),
         length,
         forward,
