@@ -19,8 +19,9 @@ const LOCAL: f32 = 0.35;
 const GLOBAL: f32 = 0.15;
 /// Share of stations that may fail before the frame is marked.
 const SHARE: f32 = 0.03;
-/// Factor by which the scatter may grow.
-const SCATTER: f32 = 2.5;
+/// Factor by which the scatter may grow, and from where it counts: a tip that passes adds some.
+const SCATTER: f32 = 8.0;
+const SCATTER_LEAST: f32 = 2.0;
 /// Frames after which a new state is the state.
 const LASTING: u32 = 24;
 
@@ -86,7 +87,7 @@ impl Judge {
             profile.shared.psf_jump > 0.0,
             profile.shared.depth_jump > 0.0,
             blind > SHARE,
-            excess > SCATTER * scattered,
+            excess > SCATTER * scattered.max(SCATTER_LEAST),
         ] {
             changes += u32::from(changed);
         }
