@@ -7,6 +7,7 @@
 //! error over one sigma; `found` the share of the crack's length at which it is said to be open,
 //! `false` the length said to be open where nothing is, as a share of the crack's.
 
+#[allow(dead_code)] // of what the benches share, some is used here
 mod common;
 
 use std::sync::Arc;

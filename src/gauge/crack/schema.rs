@@ -64,8 +64,10 @@ pub fn schema(config: &CrackConfig, layout: &Layout) -> Schema {
             .into_iter()
             .map(|(name, long_name, dimension)| Field { name, long_name, dimension })
             .collect(),
+        // Where each station has its own row or column, the opening is all that is listed.
         arrays: arrays
             .into_iter()
+            .take(if config.along.is_some() { 1 } else { usize::MAX })
             .map(|(name, long_name, dimension)| ArrayField {
                 name,
                 long_name,

@@ -420,13 +420,15 @@ fn lists(
                 out.arrays[schema::WIDTH][k] = f32::NAN;
                 out.array_errors[schema::WIDTH][k] = f32::NAN;
             }
-            out.arrays[schema::OPEN][k] = f32::from(u8::from(is_open));
-            out.array_errors[schema::OPEN][k] = 0.0;
-            // Without an opening there is nothing whose depth could be seen.
-            if is_open && profile.opening[k] > profile.shared.psf_px {
-                out.arrays[schema::LOCAL_DEPTH][k] = profile.depth[k].abs();
-                out.array_errors[schema::LOCAL_DEPTH][k] =
-                    profile.depth_error[k] * profile.excess[k].sqrt();
+            if out.arrays.len() > schema::OPEN {
+                out.arrays[schema::OPEN][k] = f32::from(u8::from(is_open));
+                out.array_errors[schema::OPEN][k] = 0.0;
+                // Without an opening there is nothing whose depth could be seen.
+                if is_open && profile.opening[k] > profile.shared.psf_px {
+                    out.arrays[schema::LOCAL_DEPTH][k] = profile.depth[k].abs();
+                    out.array_errors[schema::LOCAL_DEPTH][k] =
+                        profile.depth_error[k] * profile.excess[k].sqrt();
+                }
             }
             let ([x, y], [nx, ny]) = (geometry.at[k], geometry.normal[k]);
             path[2 * k] = x + centre[k] * nx;
