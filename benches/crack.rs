@@ -429,7 +429,7 @@ fn upsets() {
         ),
         ("brightness doubled", lasting(usize::MAX, Disturbance::Brightness(2.0))),
         ("brightness halved", lasting(usize::MAX, Disturbance::Brightness(0.5))),
-        ("contrast doubled", lasting(usize::MAX, Disturbance::Contrast(1.4))),
+        ("contrast times 1.4", lasting(usize::MAX, Disturbance::Contrast(1.4))),
         ("contrast halved", lasting(usize::MAX, Disturbance::Contrast(0.5))),
         ("contamination", lasting(60, Disturbance::Contamination { per_frame: 0.004 })),
         ("charging flash", lasting(6, Disturbance::Flash)),

@@ -117,7 +117,7 @@ def liwatch(binary, name, frame, region, contrast, keys):
     """The open stations of one frame. It is replayed some times over, as a frame that stands still:
     what a first search misses is added by the later ones."""
     WORK.mkdir(parents=True, exist_ok=True)
-    repeat = 20
+    repeat = 12
     stack, config, out = (WORK / f"{name}{end}" for end in (".npy", ".toml", ".h5"))
     np.save(stack, np.repeat(frame[None], repeat, axis=0))
     config.write_text(
