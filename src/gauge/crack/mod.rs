@@ -1,9 +1,9 @@
 //! The crack gauge: how wide a crack stands open along its path, wherever that goes.
 //!
-//! The centre line is found by ridge detection in scale space ([`ridge`], [`trace`]) and followed as
-//! the crack propagates and branches ([`follow`]). Across it the brightness is
+//! The centre line is found by ridge detection in scale space (`ridge`, `trace`) and followed as
+//! the crack propagates and branches (`follow`). Across it the brightness is
 //! `(b₀ + b₁u) · (1 − D · [box of width w ∗ point spread](u − c))`: opening w and centre c are found
-//! at each station by maximum likelihood with the camera's noise ([`fit`]); depth D and point spread
+//! at each station by maximum likelihood with the camera's noise (`fit`); depth D and point spread
 //! belong to the crack as a whole. Where the crack is narrower than the point spread only the
 //! product w · D can be seen, and D comes from its wide part.
 
