@@ -106,6 +106,7 @@ mod tests {
         let (white, rough) =
             (mean(excess(&geometry, &white, 16.0)), mean(excess(&geometry, &rough, 16.0)));
         assert!((0.9..1.4).contains(&white), "of noise alone {white}");
-        assert!((3.5..5.5).contains(&rough), "of shared errors {rough}");
+        // Blocks of 16 see 4.2 of the 5, and some forty of them scatter by a fifth.
+        assert!((3.0..5.5).contains(&rough), "of shared errors {rough}");
     }
 }
