@@ -33,9 +33,10 @@ bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench storage
 	$(CARGO) bench --bench recording
 
-accuracy: setup            ## registration against the Cramér–Rao bound, and through upsets
+accuracy: setup            ## registration and cracks against the Cramér–Rao bound, and through upsets
 	$(CARGO) bench --bench registration
 	$(CARGO) bench --bench upsets
+	$(CARGO) bench --bench crack
 
 peers: setup target/peers/ready   ## liwatch and the programs that benches/peers compares it with
 	$(CARGO) build --release

@@ -4,7 +4,7 @@
 //! and the noise stays independent from pixel to pixel; the rest of the drift is handed over as
 //! a fraction, to be subtracted from what was found.
 
-use crate::frame::{Image, Region};
+use crate::frame::{Image, Region, Samples};
 use crate::noise::CameraModel;
 use crate::register::Drift;
 
@@ -66,6 +66,24 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Writes the pixels at reference columns and rows `places`, (x, y), to `out` (counts). Pixels
+    /// outside the field of view, which `u16::MAX` always is, are NaN.
+    pub fn read_pixels(&self, places: &[[u16; 2]], out: &mut Vec<f32>) {
+        let (width, height) = (self.image.width as i64, self.image.height as i64);
+        let pixels = places.iter().map(|place| {
+            let (x, y) = (i64::from(place[0]) + self.shift.0, i64::from(place[1]) + self.shift.1);
+            let inside = x >= 0 && y >= 0 && x < width && y < height && place[0] != u16::MAX;
+            inside.then(|| (y * width + x) as usize)
+        });
+        out.clear();
+        match &self.image.samples {
+            Samples::U16(all) => {
+                out.extend(pixels.map(|at| at.map_or(f32::NAN, |at| f32::from(all[at]))));
+            }
+            Samples::F32(all) => out.extend(pixels.map(|at| at.map_or(f32::NAN, |at| all[at]))),
+        }
+    }
+
     /// Reads the whole region into `out`, row-major, `height · width` (counts; NaN outside the
     /// field of view). Gauges that look along columns read this once and stride through it.
     pub fn read_region(&self, region: Region, out: &mut Vec<f32>) {
@@ -79,7 +97,6 @@ impl<'a> View<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Samples;
 
     #[test]
     fn rows_follow_the_drift_and_are_nan_outside() {

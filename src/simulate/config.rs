@@ -1,6 +1,7 @@
 //! What to simulate: every number of a scene, with defaults that make a usable recording.
 
 use super::event::{Disturbance, Event};
+use super::fissure::Fissure;
 use super::specimen::Specimen;
 use crate::noise::CameraModel;
 
@@ -52,6 +53,8 @@ pub struct SceneConfig {
     /// excludes.
     pub front: bool,
     pub crack: bool,
+    /// Cracks of any course, beside the one of `crack`; nothing in the configuration tells of them.
+    pub fissures: Vec<Fissure>,
     /// A lithium body over all rows, with a texture of its own that moves along, which grows from
     /// 10 % of the field to this share. It replaces the front with the finger, and is there
     /// without `front` too, but then nothing in the configuration tells of it.
@@ -108,6 +111,7 @@ impl Default for SceneConfig {
             scale_velocity: 0.0,
             front: true,
             crack: true,
+            fissures: Vec::new(),
             front_cover: None,
             particles: 0,
             particle_cover: 0.05,

@@ -47,7 +47,8 @@ pub fn configuration(scene: &Scene) -> String {
              kind = \"crack\"\n\
              name = \"c1\"\n\
              region = {}\n\
-             contrast = \"dark\"\n",
+             contrast = \"dark\"\n\
+             along = \"y\"\n",
             layout.crack_region
         );
     }

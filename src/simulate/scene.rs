@@ -152,6 +152,9 @@ impl Scene {
         if let Some(crack) = &self.crack {
             crack.shade(out, &view, share);
         }
+        for fissure in &config.fissures {
+            fissure.shade(out, &view, share);
+        }
         drawn::contaminate(out, &view, &config.events, index, &place);
         self.particles.shade(out, &view);
         if conditions.contrast != 1.0 {

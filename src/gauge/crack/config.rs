@@ -33,12 +33,19 @@ pub struct CrackConfig {
     /// Reference px.
     pub region: Region,
     pub contrast: Contrast,
-    /// Absent: the region's longer side.
+    /// With it the crack is looked for along this axis only, with one station for each row (y) or
+    /// column (x) of the region; absent: it may run anywhere.
     pub along: Option<Along>,
+    /// Stations of the crack, one for each px of its path; absent: 1.25 times the region's longer
+    /// side. With `along` there is one for each row or column.
+    pub stations: Option<usize>,
+    /// Further lines that are measured: what branches off the crack, or stands beside it.
+    #[serde(default = "default_branches")]
+    pub branches: usize,
     /// One sigma of the point spread; absent: estimated from the wide part of the crack.
     pub psf_px: Option<f64>,
     /// Share of the brightness that a wide opening takes away (adds, when bright); absent:
-    /// estimated from the wide part.
+    /// estimated from the wide part, and free to differ along the crack.
     pub depth: Option<f64>,
     /// Wider openings are not looked for.
     #[serde(default = "default_max_width")]
@@ -46,6 +53,10 @@ pub struct CrackConfig {
     /// Neighbouring stations (one sigma) that share a change of the opening.
     #[serde(default = "default_smooth")]
     pub smooth_stations: f64,
+}
+
+fn default_branches() -> usize {
+    2
 }
 
 fn default_max_width() -> f64 {
@@ -70,15 +81,37 @@ impl CrackConfig {
             _ => Ok(()),
         };
         between("psf_px", config.psf_px, 0.2, 20.0)?;
-        between("depth", config.depth, 0.01, 1.0)?;
+        let deepest = if config.contrast == Contrast::Dark { 1.0 } else { 50.0 };
+        between("depth", config.depth, 0.01, deepest)?;
         between("max_width_px", Some(config.max_width_px), 1.0, 1000.0)?;
         between("smooth_stations", Some(config.smooth_stations), 0.5, 100.0)?;
+        if let Some(stations) = config.stations
+            && !(32..=16_384).contains(&stations)
+        {
+            let what = format!("stations is {stations}, but must be 32 to 16384");
+            return Err(entry.error("stations", what));
+        }
+        if config.branches > 256 {
+            let what = format!("branches is {}, but must be 256 or less", config.branches);
+            return Err(entry.error("branches", what));
+        }
         let across = config.across().length(config.region);
         if across < 24 {
             let what = format!("the region is {across} px wide across the crack; use 24 or more");
             return Err(entry.error("region", what));
         }
         Ok(config)
+    }
+
+    /// Stations of the crack.
+    pub fn stations(&self) -> usize {
+        let (width, height) = (self.region.width, self.region.height);
+        match (self.along, self.stations) {
+            (Some(Along::X), _) => width,
+            (Some(Along::Y), _) => height,
+            (None, Some(stations)) => stations,
+            (None, None) => width.max(height) * 5 / 4,
+        }
     }
 
     /// The direction of the lines across the crack.

@@ -1,428 +1,498 @@
-//! Opening and centre at each station, by maximum likelihood around what is known.
+//! Opening, centre and depth at each station, by maximum likelihood around what is known.
 //!
-//! Each station has four unknowns: background level and slope, centre, opening. The background is
-//! eliminated (Schur complement), what is left is a 2 × 2 information on (centre, opening). As for
-//! the front, neighbouring stations share the change against what is known, and not the values.
+//! Each station's level and slope of the background are eliminated (Schur complement); what is left
+//! is an information on (centre, opening, depth). Neighbouring stations share the change against
+//! what is known, and not the values: nothing real is smoothed away for long. Depth and point spread
+//! belong to the crack as a whole; a station's depth may differ from them by what the wide stations
+//! show (a filled crack), which is the prior that turns a narrow crack's deficit into an opening.
 
-use super::columns::{Columns, Shape, UNKNOWNS, UNKNOWNS_OF_STATION, dot};
-use super::{Crack, Known};
+use super::Crack;
+use super::geometry::Geometry;
+use super::known::Known;
+use super::scatter::{Deviations, excess};
+use super::shape::{Guess, LANES, SUMS, Scatter, UNKNOWNS, sums};
+use super::shared::Shared;
 use crate::gauge::View;
 use crate::gauge::smooth::smooth_columns;
 
-/// Background on each side beyond the opening and the point spread, px.
-const FLANK: f32 = 7.0;
-/// A round that moves no station further than this was the last but one, px.
-const SETTLED_PX: f32 = 0.1;
-/// Newton rounds; fewer leave depth and point spread behind the openings.
-const ROUNDS: usize = 4;
-/// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
-/// more than white noise of the same variance would.
-const TEXTURE_LENGTH: f64 = 4.0;
-/// Narrowest opening that the iteration may pass through, px (the model is even in w).
+/// A round that moves no open station further than this is the last, px.
+const SETTLED_PX: f32 = 0.12;
+/// Newton rounds at most.
+const ROUNDS: usize = 7;
+/// Rounds of depth and point spread, which change little from frame to frame.
+const SHARED_ROUNDS: usize = 3;
+/// One sigma of where the centre may be about the known path, px, and the furthest it is followed.
+const CENTRE_SIGMA: f64 = 1.0;
+const CENTRE_MOST: f32 = 3.0;
+/// Openings may pass below zero, where noise is bright: the model is odd in w.
 const OPENING_LEAST: f32 = -4.0;
+/// Stations to each side of the opening over which a bend is felt, and the turn by which an even
+/// curve does not yet err, per station.
+const BEND_WITHIN: f32 = 4.0;
+const BEND_EVEN: f32 = 0.03;
+/// Fewer seen pixels make no station.
+const PIXELS_LEAST: f32 = 12.0;
 
-/// What one frame says of the crack; NaN where a station could not be measured.
+/// What one frame says of the crack, station by station; NaN where one could not be measured.
+#[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// Centre across the path, px from the region's edge, reference coordinates.
+    /// Distance of the centre from the known line, px, reference coordinates, and its one sigma.
     pub centre: Vec<f32>,
     pub centre_error: Vec<f32>,
-    /// Opening perpendicular to the path, px.
+    /// Opening perpendicular to the path, px, and its one sigma from the camera's noise alone.
     pub opening: Vec<f32>,
-    pub opening_error: Vec<f32>,
-    /// 1/variance of each station's opening by itself, 1/px².
-    pub information: Vec<f32>,
-    pub depth: f32,
-    pub psf_px: f32,
-    /// 1/variance that this frame adds on depth and point spread.
-    pub depth_information: f32,
-    pub psf_information: f32,
-    /// One sigma of the depth over the depth, with all that was known before.
-    pub depth_doubt: f32,
-    /// Median squared residual over what noise explains.
-    pub excess: f32,
+    pub noise_error: Vec<f32>,
+    /// What the model errs by where the path bends within the opening, px.
+    pub bend_error: Vec<f32>,
+    /// Variance that neighbouring stations show, over what the noise explains; at least 1.
+    pub excess: Vec<f32>,
+    /// One sigma of the opening from depth and point spread, common to all stations, px.
+    pub common_error: Vec<f32>,
+    /// Depth at the station, and its one sigma.
+    pub depth: Vec<f32>,
+    pub depth_error: Vec<f32>,
+    /// Background, counts above the offset.
+    pub level: Vec<f32>,
+    /// Of the whole crack.
+    pub shared: Shared,
+    /// Largest sharing of the stations' noise: the variance of one over that of a mean of two far
+    /// apart ones; 2√π times the stations that share.
+    pub sharing: f32,
 }
 
-/// One station's sums.
+/// The pixels of all stations in one frame.
+struct Pixels {
+    /// Above the offset, counts.
+    signal: Vec<f32>,
+    /// 1 where a pixel is seen.
+    valid: Vec<f32>,
+    scatter: Scatter,
+}
+
+impl Pixels {
+    fn read(geometry: &Geometry, view: &View<'_>) -> Pixels {
+        let noise = view.noise();
+        let offset = noise.offset_counts as f32;
+        let mut signal = Vec::new();
+        view.read_pixels(&geometry.pixels, &mut signal);
+        let valid = signal
+            .iter_mut()
+            .map(|value| {
+                let seen = value.is_finite();
+                *value = if seen { *value - offset } else { 0.0 };
+                f32::from(u8::from(seen))
+            })
+            .collect();
+        let scatter = Scatter {
+            dark: noise.variance(noise.offset_counts) as f32,
+            gain: noise.gain_counts_per_electron as f32,
+        };
+        Pixels { signal, valid, scatter }
+    }
+
+    /// Mean signal of each station beside the opening, shared with some neighbours.
+    fn levels(&self, geometry: &Geometry, known: &Known) -> Vec<f32> {
+        let mut rows = vec![[0.0f64; 2]; geometry.slots()];
+        for (k, row) in rows.iter_mut().enumerate() {
+            let inner = 0.5 * known.opening[k].max(0.0) + 2.0 * known.shared.psf_px;
+            for at in geometry.begin[k] as usize..geometry.begin[k + 1] as usize {
+                if geometry.distance[at].abs() > inner && self.valid[at] > 0.0 {
+                    row[0] += f64::from(self.signal[at]);
+                    row[1] += 1.0;
+                }
+            }
+        }
+        by_branch(geometry, &rows, 3.0)
+            .iter()
+            .map(
+                |[sum, count]| if *count > 0.0 { (sum / count).max(1e-3) as f32 } else { f32::NAN },
+            )
+            .collect()
+    }
+}
+
+/// Smoothed along each branch by itself.
+pub fn by_branch<const N: usize>(
+    geometry: &Geometry,
+    rows: &[[f64; N]],
+    sigma: f64,
+) -> Vec<[f64; N]> {
+    let mut out = vec![[0.0; N]; rows.len()];
+    for branch in &geometry.branches {
+        let range = branch.stations();
+        out[range.clone()].copy_from_slice(&smooth_columns(&rows[range], sigma));
+    }
+    out
+}
+
+/// One station's equations without the background: information of (centre, opening, depth, point
+/// spread), upper triangle row by row, and the score of these four.
 #[derive(Clone, Copy, Default)]
-struct Station {
-    /// Information on (centre, opening): cc, cw, ww.
-    information: [f64; 3],
-    /// Score of (centre, opening).
-    score: [f64; 2],
-    chi2: f64,
-    pixels: u32,
-    /// Score and information of (depth, point spread), free of the station's own unknowns.
-    shared_score: [f64; 2],
-    /// dd, dp, pp.
-    shared_information: [f64; 3],
+pub struct Station {
+    pub information: [f64; 10],
+    pub score: [f64; 4],
+    /// Of the background, after this round.
+    level: f32,
+    slope: f32,
+    pub seen: bool,
 }
 
 /// Fits all stations near what is known.
 pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
-    let count = crack.lines.count;
-    let fraction = crack.lines.fraction(view) as f32;
-    let start: Vec<(f32, f32)> =
-        known.centre.iter().zip(&known.opening).map(|(c, w)| (c + fraction, *w)).collect();
-    let cosine = cosines(&known.centre);
-    // Along the line a sloping crack is wider: w / cos θ.
-    let start: Vec<(f32, f32)> =
-        start.iter().zip(&cosine).map(|((c, w), cos)| (*c, w / cos)).collect();
-    let windows = Windows::cut(crack, view, &start, known.psf_px);
+    let geometry = &*known.geometry;
+    let pixels = Pixels::read(geometry, view);
+    let (fx, fy) = view.fraction();
+    let mut start: Vec<Guess> = pixels
+        .levels(geometry, known)
+        .into_iter()
+        .enumerate()
+        .map(|(k, level)| {
+            let [nx, ny] = geometry.normal[k];
+            Guess {
+                level,
+                slope: 0.0,
+                centre: known.centre[k] + nx * fx as f32 + ny * fy as f32,
+                opening: known.opening[k],
+                depth: known.shared.depth,
+                psf_px: known.shared.psf_px,
+            }
+        })
+        .collect();
     let mut guess = start.clone();
-    let (mut depth, mut psf) = (known.depth, known.psf_px);
-    let mut stations = vec![Station::default(); count];
-    let (mut shapes, mut columns) = (Vec::new(), Columns::default());
-    let smooth = crack.config.smooth_stations;
-    let mut settled = false;
+    let mut shared = known.shared;
+    let mut rounds = Rounds { crack, geometry, stations: vec![], solved: vec![], guess: vec![] };
+    let mut free = false;
     for round in 0..ROUNDS {
-        let last = settled || round + 1 == ROUNDS;
-        // Depth and point spread change little from frame to frame: two steps of them are enough.
-        columns.unknowns = if round <= 1 || last { UNKNOWNS } else { UNKNOWNS_OF_STATION };
-        for (line, station) in stations.iter_mut().enumerate() {
-            let wide = psf / cosine[line];
-            let scratch = (&mut shapes, &mut columns);
-            *station = windows.station(crack, line, guess[line], depth, wide, scratch);
+        rounds.evaluate(&pixels, &guess);
+        let moved = rounds.solve(&mut guess, &start, &shared);
+        if round < SHARED_ROUNDS || free {
+            let before = shared;
+            shared = shared.refined(crack, &rounds.stations, &rounds.guess, &known.shared, free);
+            // A changed focus or contrast is no opening: what was known of them no longer holds.
+            if !free && round == 1 && shared.has_jumped() {
+                free = true;
+            }
+            for (guess, start) in guess.iter_mut().zip(&mut start) {
+                guess.depth += shared.depth - before.depth;
+                start.depth = shared.depth;
+                guess.psf_px = shared.psf_px;
+            }
         }
-        if last {
+        if round > 0 && moved < SETTLED_PX && (!free || round > 3) {
             break;
         }
-        let before = guess.clone();
-        let moved = shared_change(&stations, &guess, &start, smooth);
-        for ((guess, start), moved) in guess.iter_mut().zip(&start).zip(&moved) {
-            let most = crack.config.max_width_px as f32;
-            guess.0 = start.0 + moved[0].clamp(-4.0, 4.0);
-            guess.1 = (start.1 + moved[1].clamp(-6.0, 6.0)).clamp(OPENING_LEAST, most);
-        }
-        // Where nothing is open there is nothing to settle.
-        settled = guess.iter().zip(&before).filter(|(now, _)| now.1 > psf).all(|(now, before)| {
-            (now.0 - before.0).abs().max((now.1 - before.1).abs()) < SETTLED_PX
-        });
-        if round <= 1 {
-            (depth, psf) = refine_shared(crack, &stations, &guess, known, (depth, psf));
+    }
+    rounds.profile(&guess, shared, (fx as f32, fy as f32))
+}
+
+/// What the rounds work on.
+struct Rounds<'a> {
+    crack: &'a Crack,
+    geometry: &'a Geometry,
+    stations: Vec<Station>,
+    solved: Vec<Solved>,
+    /// Where the stations were evaluated.
+    guess: Vec<Guess>,
+}
+
+/// The shared equations of one station.
+#[derive(Clone, Copy)]
+pub struct Solved {
+    /// Rows of the covariance of (centre, opening, depth), as one station by itself would have it.
+    covariance: [[f64; 3]; 3],
+    /// Change of the opening by depth and by point spread.
+    by_depth: f64,
+    by_psf: f64,
+    /// One sigma² of the depth with what is known of it, and of the opening.
+    variance: [f64; 3],
+    /// Depth by this frame alone, without prior: value and variance.
+    pub own_depth: (f64, f64),
+}
+
+impl Rounds<'_> {
+    fn evaluate(&mut self, pixels: &Pixels, guess: &[Guess]) {
+        self.guess.clear();
+        self.guess.extend_from_slice(guess);
+        self.stations.clear();
+        for (k, guess) in guess.iter().enumerate() {
+            let range = self.geometry.begin[k] as usize..self.geometry.begin[k + 1] as usize;
+            let mut station = Station::default();
+            if range.len() >= LANES && guess.level.is_finite() {
+                let valid = &pixels.valid[range.clone()];
+                let sums = sums(
+                    &pixels.signal[range.clone()],
+                    &self.geometry.distance[range],
+                    valid,
+                    guess,
+                    &pixels.scatter,
+                );
+                if valid.iter().sum::<f32>() >= PIXELS_LEAST {
+                    station = Station::of(&sums, guess);
+                }
+            }
+            self.stations.push(station);
         }
     }
-    profile(&stations, &guess, &cosine, fraction, known, (depth, psf), crack)
-}
 
-/// cos θ of the path's slope at each station.
-fn cosines(centre: &[f32]) -> Vec<f32> {
-    let n = centre.len();
-    (0..n)
-        .map(|k| {
-            let (a, b) = (k.saturating_sub(4), (k + 4).min(n - 1));
-            let slope = if a == b { 0.0 } else { (centre[b] - centre[a]) / (b - a) as f32 };
-            1.0 / (1.0 + slope * slope).sqrt()
-        })
-        .collect()
-}
-
-/// The window of each station, cut out once.
-struct Windows {
-    start: Vec<usize>,
-    width: Vec<usize>,
-    /// Where each window begins in the lists.
-    at: Vec<usize>,
-    signal: Vec<f32>,
-    weight: Vec<f32>,
-}
-
-impl Windows {
-    fn cut(crack: &Crack, view: &View<'_>, start: &[(f32, f32)], psf: f32) -> Windows {
-        let length = crack.lines.length;
-        let mut out = Windows {
-            start: Vec::with_capacity(start.len()),
-            width: Vec::with_capacity(start.len()),
-            at: Vec::with_capacity(start.len()),
-            signal: Vec::new(),
-            weight: Vec::new(),
+    /// Moves the guess to where the shared equations are solved; the furthest move of an open
+    /// station, px.
+    fn solve(&mut self, guess: &mut [Guess], start: &[Guess], shared: &Shared) -> f32 {
+        let smooth = self.crack.config.smooth_stations;
+        let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
+        let rows: Vec<[f64; 11]> = self
+            .stations
+            .iter()
+            .zip(self.guess.iter().zip(start))
+            .map(|(station, (guess, start))| {
+                let [cc, cw, cd, cp, ww, wd, wp, dd, ..] = station.information;
+                let from = [
+                    f64::from(guess.centre - start.centre),
+                    f64::from(guess.opening - start.opening),
+                    f64::from(guess.depth - start.depth),
+                ];
+                let [sc, sw, sd, _] = station.score;
+                [
+                    cc,
+                    cw,
+                    cd,
+                    ww,
+                    wd,
+                    dd,
+                    cp,
+                    wp,
+                    sc + cc * from[0] + cw * from[1] + cd * from[2],
+                    sw + cw * from[0] + ww * from[1] + wd * from[2],
+                    sd + cd * from[0] + wd * from[1] + dd * from[2],
+                ]
+            })
+            .collect();
+        let most = self.crack.config.max_width_px as f32;
+        let prior_centre = 1.0 / (CENTRE_SIGMA * CENTRE_SIGMA * sharing);
+        let prior_depth = if self.crack.config.depth.is_some() {
+            1e12
+        } else {
+            1.0 / (shared.depth_variance() * sharing)
         };
-        let noise = view.noise();
-        let (offset, gain) = (noise.offset_counts as f32, noise.gain_counts_per_electron as f32);
-        let dark = noise.variance(noise.offset_counts) as f32;
-        let mut line_pixels = vec![0.0f32; length];
-        for (line, (centre, opening)) in start.iter().enumerate() {
-            let half = (opening.max(0.0) / 2.0 + 3.5 * psf + FLANK).ceil();
-            let first = (centre.round() - half).clamp(0.0, length as f32 - 1.0) as usize;
-            let end = ((centre.round() + half) as i64 + 1).clamp(first as i64 + 1, length as i64);
-            let width = end as usize - first;
-            let pixels = &mut line_pixels[..width];
-            crack.lines.read(view, line, first, pixels);
-            out.start.push(first);
-            out.width.push(width);
-            out.at.push(out.signal.len());
-            // Means of three pixels tell the variance without following each pixel's own noise.
-            for k in 0..width {
-                let (a, b) = (k.saturating_sub(1), (k + 2).min(width));
-                let around = pixels[a..b].iter().sum::<f32>() / (b - a) as f32 - offset;
-                let seen = pixels[k].is_finite() && around.is_finite();
-                out.signal.push(if seen { pixels[k] - offset } else { 0.0 });
-                out.weight.push(if seen { 1.0 / (dark + gain * around.max(0.0)) } else { 0.0 });
+        let mut moved = 0.0f32;
+        self.solved.clear();
+        for (k, row) in by_branch(self.geometry, &rows, smooth).iter().enumerate() {
+            let solved = Solved::of(row, prior_centre, prior_depth, sharing);
+            let Some((solved, change)) = solved else {
+                self.solved.push(Solved::UNKNOWN);
+                continue;
+            };
+            let (from, to) = (&start[k], &mut guess[k]);
+            let before = *to;
+            to.centre = from.centre + (change[0] as f32).clamp(-CENTRE_MOST, CENTRE_MOST);
+            let far = 4.0 + 0.4 * before.opening.abs();
+            let opening = from.opening + change[1] as f32;
+            to.opening = opening
+                .clamp(before.opening - far, before.opening + far)
+                .clamp(OPENING_LEAST, most);
+            let share = 0.7 * from.depth.abs();
+            to.depth = from.depth + (change[2] as f32).clamp(-share, share);
+            // The background follows its own equations; a level that has lost its way comes back.
+            to.level = self.stations[k].level;
+            to.slope = self.stations[k].slope;
+            if to.opening > to.psf_px {
+                let by = (to.centre - before.centre).abs().max((to.opening - before.opening).abs());
+                moved = moved.max(by);
             }
+            self.solved.push(solved);
+        }
+        moved
+    }
+
+    fn profile(&self, guess: &[Guess], mut shared: Shared, fraction: (f32, f32)) -> Profile {
+        let slots = guess.len();
+        let smooth = self.crack.config.smooth_stations;
+        let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
+        let deviations: Deviations = self
+            .stations
+            .iter()
+            .zip(&self.solved)
+            .zip(&self.guess)
+            .map(|((station, solved), guess)| {
+                let [_, row, _] = solved.covariance;
+                let own: f64 = (0..3).map(|k| row[k] * station.score[k]).sum();
+                // The station's own opening, in sigma of one station. What was expected of it holds
+                // the texture's errors already.
+                let alone = f64::from(guess.opening) + own;
+                (station.seen && row[1] > 0.0).then(|| alone / row[1].sqrt())
+            })
+            .collect();
+        let excess = excess(self.geometry, &deviations, sharing);
+        let typical = {
+            let known: Vec<f32> = excess.iter().copied().filter(|e| e.is_finite()).collect();
+            known.iter().sum::<f32>() / known.len().max(1) as f32
+        };
+        if self.crack.config.depth.is_none() {
+            shared.learn_fill(&self.solved, &self.guess, typical);
+        }
+        shared.soften(typical);
+        let nan = || vec![f32::NAN; slots];
+        let mut out = Profile {
+            centre: nan(),
+            centre_error: nan(),
+            opening: nan(),
+            noise_error: nan(),
+            bend_error: nan(),
+            common_error: nan(),
+            depth: nan(),
+            depth_error: nan(),
+            level: nan(),
+            excess,
+            shared,
+            sharing: sharing as f32,
+        };
+        for k in 0..slots {
+            let solved = &self.solved[k];
+            if !self.stations[k].seen || !(solved.variance[1] > 0.0) {
+                continue;
+            }
+            let [nx, ny] = self.geometry.normal[k];
+            out.centre[k] = guess[k].centre - nx * fraction.0 - ny * fraction.1;
+            out.centre_error[k] = (solved.variance[0] * f64::from(typical)).sqrt() as f32;
+            out.opening[k] = guess[k].opening;
+            out.noise_error[k] = solved.variance[1].sqrt() as f32;
+            out.bend_error[k] = self.bend_error(k, guess[k].opening);
+            let by_depth = solved.by_depth as f32 * shared.depth_error();
+            let by_psf = solved.by_psf as f32 * shared.psf_error();
+            out.common_error[k] = by_depth.hypot(by_psf);
+            out.depth[k] = guess[k].depth;
+            out.depth_error[k] = solved.variance[2].sqrt() as f32;
+            out.level[k] = guess[k].level;
         }
         out
     }
+}
 
-    /// The sums of one station at a guess of (centre, opening along the line).
-    fn station(
-        &self,
-        crack: &Crack,
-        line: usize,
-        (centre, opening): (f32, f32),
-        depth: f32,
-        psf: f32,
-        (shapes, columns): (&mut Vec<Shape>, &mut Columns),
-    ) -> Station {
-        let range = self.at[line]..self.at[line] + self.width[line];
-        let (signal, weight) = (&self.signal[range.clone()], &self.weight[range]);
-        let middle = centre - self.start[line] as f32;
-        shapes.clear();
-        shapes.extend((0..signal.len()).map(|k| {
-            let d = k as f32 - middle;
-            let (tl, tr) = ((d + opening / 2.0) / psf, (d - opening / 2.0) / psf);
-            let (left, left_density) = crack.step.at(tl);
-            let (right, right_density) = crack.step.at(tr);
-            Shape {
-                open: left - right,
-                by_centre: -(left_density - right_density) / psf,
-                by_opening: 0.5 * (left_density + right_density) / psf,
-                by_psf: -(tl * left_density - tr * right_density) / psf,
-                along: d,
+impl Rounds<'_> {
+    /// Where the path turns by α within an opening w, its walls are no longer parallel: inner and
+    /// outer wall stand w (1/cos(α/2) − 1) apart from where parallel ones would.
+    fn bend_error(&self, k: usize, opening: f32) -> f32 {
+        let far = (0.5 * opening.max(0.0) + BEND_WITHIN) as usize;
+        let Some(branch) = self.geometry.branches.iter().find(|b| b.stations().contains(&k)) else {
+            return 0.0;
+        };
+        let range = branch.stations();
+        let (a, b) = (k.saturating_sub(far).max(range.start), (k + far).min(range.end - 1));
+        let ([ax, ay], [bx, by]) = (self.geometry.normal[a], self.geometry.normal[b]);
+        let turn = ((ax * bx + ay * by).clamp(-1.0, 1.0).acos() - BEND_EVEN * (b - a) as f32)
+            .clamp(0.0, 2.0);
+        opening.max(0.0) * (1.0 / (0.5 * turn).cos() - 1.0)
+    }
+}
+
+impl Station {
+    /// Eliminates the background.
+    fn of(sums: &[f32; SUMS], guess: &Guess) -> Station {
+        let mut normal = [[0.0f64; UNKNOWNS]; UNKNOWNS];
+        let mut score = [0.0f64; UNKNOWNS];
+        let mut next = 0;
+        for i in 0..UNKNOWNS {
+            for j in i..UNKNOWNS {
+                normal[i][j] = f64::from(sums[next]);
+                normal[j][i] = normal[i][j];
+                next += 1;
             }
-        }));
-        match background(signal, weight, shapes, depth) {
-            Some(background) => sums(signal, weight, shapes, depth, background, columns),
-            None => Station::default(),
         }
-    }
-}
-
-/// Level and slope of the background under the present shape (linear least squares).
-fn background(signal: &[f32], weight: &[f32], shapes: &[Shape], depth: f32) -> Option<(f64, f64)> {
-    let (mut aa, mut ab, mut bb, mut ya, mut yb) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for ((value, weight), shape) in signal.iter().zip(weight).zip(shapes) {
-        let through = f64::from(1.0 - depth * shape.open);
-        let (a, b) = (through, through * f64::from(shape.along));
-        let (w, v) = (f64::from(*weight), f64::from(*value));
-        aa += w * a * a;
-        ab += w * a * b;
-        bb += w * b * b;
-        ya += w * a * v;
-        yb += w * b * v;
-    }
-    let determinant = aa * bb - ab * ab;
-    if !(determinant > 1e-9 * aa * bb) {
-        return None;
-    }
-    let level = (bb * ya - ab * yb) / determinant;
-    let slope = (aa * yb - ab * ya) / determinant;
-    (level > 0.0).then_some((level, slope))
-}
-
-fn sums(
-    signal: &[f32],
-    weight: &[f32],
-    shapes: &[Shape],
-    depth: f32,
-    (level, slope): (f64, f64),
-    columns: &mut Columns,
-) -> Station {
-    columns.fill(signal, weight, shapes, depth, (level as f32, slope as f32));
-    // Rows and columns: level, slope, centre, opening, depth, point spread.
-    let mut normal = [[0.0f64; 6]; 6];
-    let mut score = [0.0f64; 6];
-    for i in 0..columns.unknowns {
-        score[i] = f64::from(dot(&columns.weighted[i], &columns.residual));
-        for j in 0..=i {
-            normal[i][j] = f64::from(dot(&columns.weighted[i], &columns.slopes[j]));
-            normal[j][i] = normal[i][j];
+        for (k, score) in score.iter_mut().enumerate() {
+            *score = f64::from(sums[next + k]);
         }
-    }
-    let chi2 = f64::from(dot(&columns.weighted_residual, &columns.residual));
-    let pixels = weight.iter().filter(|weight| **weight > 0.0).count() as u32;
-    // Without the two of the background.
-    for pivot in 0..2 {
-        if !eliminate(&mut normal, &mut score, pivot) {
+        let [aa, ab, bb] = [normal[0][0], normal[0][1], normal[1][1]];
+        let determinant = aa * bb - ab * ab;
+        if !(determinant > 1e-9 * aa * bb) {
             return Station::default();
         }
-    }
-    let mut station = Station {
-        information: [normal[2][2], normal[2][3], normal[3][3]],
-        score: [score[2], score[3]],
-        chi2,
-        pixels,
-        ..Station::default()
-    };
-    // What the station says of depth and point spread once its own opening is free.
-    if columns.unknowns == UNKNOWNS
-        && eliminate(&mut normal, &mut score, 2)
-        && eliminate(&mut normal, &mut score, 3)
-    {
-        station.shared_score = [score[4], score[5]];
-        station.shared_information = [normal[4][4], normal[4][5], normal[5][5]];
-    }
-    station
-}
-
-/// Takes one unknown out of the normal equations; false when they say nothing of it.
-fn eliminate(normal: &mut [[f64; 6]; 6], score: &mut [f64; 6], pivot: usize) -> bool {
-    let lead = normal[pivot];
-    if lead[pivot] <= 0.0 {
-        return false;
-    }
-    for row in pivot + 1..6 {
-        let factor = normal[row][pivot] / lead[pivot];
-        for column in 0..6 {
-            normal[row][column] -= factor * lead[column];
-        }
-        score[row] -= factor * score[pivot];
-    }
-    true
-}
-
-/// Change of (centre, opening) of each station from the start, shared with its neighbours.
-fn shared_change(
-    stations: &[Station],
-    guess: &[(f32, f32)],
-    start: &[(f32, f32)],
-    smooth: f64,
-) -> Vec<[f32; 2]> {
-    let rows: Vec<[f64; 5]> = stations
-        .iter()
-        .zip(guess.iter().zip(start))
-        .map(|(station, (guess, start))| {
-            let [cc, cw, ww] = station.information;
-            let (dc, dw) = (f64::from(guess.0 - start.0), f64::from(guess.1 - start.1));
-            let (sc, sw) = (station.score[0], station.score[1]);
-            [cc, cw, ww, cc * dc + cw * dw + sc, cw * dc + ww * dw + sw]
-        })
-        .collect();
-    smooth_columns(&rows, smooth)
-        .iter()
-        .map(|[cc, cw, ww, yc, yw]| {
-            // A trace of inertia: where nothing is open the centre cannot be seen.
-            let (cc, ww) = (cc + 1e-4 * (cc + ww) + 1e-6, ww + 1e-9);
-            let determinant = cc * ww - cw * cw;
-            if !(determinant > 0.0) {
-                return [0.0; 2];
+        // What the background would become with the shape as it is.
+        let level = guess.level + ((bb * score[0] - ab * score[1]) / determinant) as f32;
+        let slope = guess.slope + ((aa * score[1] - ab * score[0]) / determinant) as f32;
+        for pivot in 0..2 {
+            let lead = normal[pivot];
+            for row in pivot + 1..UNKNOWNS {
+                let factor = normal[row][pivot] / lead[pivot];
+                for column in 0..UNKNOWNS {
+                    normal[row][column] -= factor * lead[column];
+                }
+                score[row] -= factor * score[pivot];
             }
-            let c = (ww * yc - cw * yw) / determinant;
-            let w = (cc * yw - cw * yc) / determinant;
-            [c as f32, w as f32]
-        })
-        .collect()
-}
-
-/// What all stations that are open say of depth and point spread: score and information (dd, dp,
-/// pp), with the texture taken for the noise that it is.
-fn shared(stations: &[Station], guess: &[(f32, f32)], psf: f32) -> ([f64; 2], [f64; 3]) {
-    let (mut score, mut information) = ([0.0; 2], [0.0; 3]);
-    for (station, _) in stations.iter().zip(guess).filter(|(_, guess)| guess.1 > psf) {
-        for (sum, part) in score.iter_mut().zip(station.shared_score) {
-            *sum += part;
         }
-        for (sum, part) in information.iter_mut().zip(station.shared_information) {
-            *sum += part;
+        let mut information = [0.0; 10];
+        let mut next = 0;
+        for i in 2..UNKNOWNS {
+            for j in i..UNKNOWNS {
+                information[next] = normal[i][j];
+                next += 1;
+            }
+        }
+        Station {
+            information,
+            score: [score[2], score[3], score[4], score[5]],
+            level,
+            slope,
+            seen: level > 0.0,
         }
     }
-    let excess = excess(stations);
-    (score.map(|v| v / excess), information.map(|v| v / excess))
 }
 
-/// One Newton step of depth and point spread, from this frame and what is known of them.
-fn refine_shared(
-    crack: &Crack,
-    stations: &[Station],
-    guess: &[(f32, f32)],
-    known: &Known,
-    (depth, psf): (f32, f32),
-) -> (f32, f32) {
-    let (mut score, [mut dd, dp, mut pp]) = shared(stations, guess, psf);
-    let (before_d, before_p) =
-        (f64::from(known.depth_information), f64::from(known.psf_information));
-    dd += before_d;
-    pp += before_p;
-    score[0] += before_d * f64::from(known.depth - depth);
-    score[1] += before_p * f64::from(known.psf_px - psf);
-    let (free_depth, free_psf) = (crack.config.depth.is_none(), crack.config.psf_px.is_none());
-    let determinant = dd * pp - dp * dp;
-    let (change_d, change_p) = match (free_depth, free_psf) {
-        (true, true) if determinant > 0.0 => (
-            (pp * score[0] - dp * score[1]) / determinant,
-            (dd * score[1] - dp * score[0]) / determinant,
-        ),
-        (true, false) => (score[0] / dd, 0.0),
-        (false, true) => (0.0, score[1] / pp),
-        _ => (0.0, 0.0),
+impl Solved {
+    const UNKNOWN: Solved = Solved {
+        covariance: [[0.0; 3]; 3],
+        by_depth: 0.0,
+        by_psf: 0.0,
+        variance: [f64::NAN; 3],
+        own_depth: (f64::NAN, f64::NAN),
     };
-    let size = (depth + change_d.clamp(-0.15, 0.15) as f32).abs().clamp(0.02, 1.0);
-    (size * crack.sign(), (psf + change_p.clamp(-0.3, 0.3) as f32).clamp(0.4, 6.0))
-}
 
-/// How much more than noise the residuals scatter; at least 1.
-fn excess(stations: &[Station]) -> f64 {
-    let mut ratios: Vec<f64> = stations
-        .iter()
-        .filter(|station| station.pixels > 8)
-        .map(|station| station.chi2 / (f64::from(station.pixels) - 4.0))
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    let excess = ratios.get(ratios.len() / 2).copied().unwrap_or(1.0).max(1.0);
-    1.0 + TEXTURE_LENGTH * (excess - 1.0)
-}
-
-fn profile(
-    stations: &[Station],
-    guess: &[(f32, f32)],
-    cosine: &[f32],
-    fraction: f32,
-    known: &Known,
-    (depth, psf): (f32, f32),
-    crack: &Crack,
-) -> Profile {
-    let smooth = crack.config.smooth_stations;
-    let excess = excess(stations);
-    let (_, [dd, dp, pp]) = shared(stations, guess, psf);
-    // Each with the other free.
-    let of_depth = (dd - dp * dp / (pp + f64::from(known.psf_information))).max(0.0) as f32;
-    let of_psf = (pp - dp * dp / (dd + f64::from(known.depth_information))).max(0.0) as f32;
-    let depth_doubt = match crack.config.depth {
-        Some(_) => 0.0,
-        None => 1.0 / (of_depth + known.depth_information).sqrt() / depth.abs(),
-    };
-    let rows: Vec<[f64; 3]> = stations.iter().map(|station| station.information).collect();
-    let power = 1.0 / (2.0 * std::f64::consts::PI.sqrt() * smooth);
-    let count = guess.len();
-    let nan = || vec![f32::NAN; count];
-    let mut out = Profile {
-        centre: nan(),
-        centre_error: nan(),
-        opening: nan(),
-        opening_error: nan(),
-        information: vec![0.0; count],
-        depth,
-        psf_px: psf,
-        depth_information: of_depth,
-        psf_information: of_psf,
-        depth_doubt,
-        excess: excess as f32,
-    };
-    for (line, [cc, cw, ww]) in smooth_columns(&rows, smooth).into_iter().enumerate() {
-        let cos = f64::from(cosine[line]);
-        let determinant = cc * ww - cw * cw;
-        if stations[line].pixels < 12 || !(ww > 0.0) {
-            continue;
+    /// Solves for the changes of centre, opening and depth; nothing where nothing is seen.
+    fn of(
+        row: &[f64; 11],
+        prior_centre: f64,
+        prior_depth: f64,
+        sharing: f64,
+    ) -> Option<(Solved, [f64; 3])> {
+        let [cc, cw, cd, ww, wd, dd, cp, wp, yc, yw, yd] = *row;
+        if !(ww > 0.0) {
+            return None;
         }
-        let scale = power * excess;
-        // Where nothing is open the centre says nothing of the opening.
-        let opening_variance =
-            if determinant > 1e-6 * cc * ww { cc / determinant } else { 1.0 / ww };
-        out.opening[line] = guess[line].1 * cosine[line];
-        out.opening_error[line] = ((scale * opening_variance).sqrt() * cos) as f32;
-        out.information[line] = (stations[line].information[2] / excess / (cos * cos)) as f32;
-        if determinant > 0.0 {
-            out.centre[line] = guess[line].0 - fraction;
-            out.centre_error[line] = (scale * ww / determinant).sqrt() as f32;
+        let cc = cc + prior_centre;
+        let covariance = inverse([[cc, cw, cd], [cw, ww, wd], [cd, wd, dd + prior_depth]])?;
+        let y = [yc, yw, yd];
+        let change = [0, 1, 2].map(|i| (0..3).map(|j| covariance[i][j] * y[j]).sum::<f64>());
+        let plane = cc * ww - cw * cw;
+        // With depth and point spread held at other values, the opening would be another.
+        let by_depth = -(cc * wd - cw * cd) / plane;
+        let by_psf = -(cc * wp - cw * cp) / plane;
+        let own = dd - (ww * cd * cd - 2.0 * cw * cd * wd + cc * wd * wd) / plane;
+        let own_depth = if own > 1e-6 * dd {
+            // The depth's own equation, with centre and opening free.
+            let score = yd - (cd * (ww * yc - cw * yw) + wd * (cc * yw - cw * yc)) / plane;
+            (score / own, 1.0 / (own * sharing))
+        } else {
+            (f64::NAN, f64::NAN)
+        };
+        let variance = [0, 1, 2].map(|k| covariance[k][k] / sharing);
+        Some((Solved { covariance, by_depth, by_psf, variance, own_depth }, change))
+    }
+}
+
+/// The inverse of a symmetric positive matrix.
+fn inverse(m: [[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
+    let cofactor = |i: usize, j: usize| {
+        let (a, b) = ((i + 1) % 3, (i + 2) % 3);
+        let (c, d) = ((j + 1) % 3, (j + 2) % 3);
+        m[a][c] * m[b][d] - m[a][d] * m[b][c]
+    };
+    let determinant: f64 = (0..3).map(|j| m[0][j] * cofactor(0, j)).sum();
+    if !(determinant > 0.0 && determinant.is_finite()) {
+        return None;
+    }
+    let mut out = [[0.0; 3]; 3];
+    for (i, row) in out.iter_mut().enumerate() {
+        for (j, value) in row.iter_mut().enumerate() {
+            *value = cofactor(j, i) / determinant;
         }
     }
-    out
+    Some(out)
 }

@@ -1,25 +1,41 @@
-//! The crack gauge: how wide a crack stands open along its path.
+//! The crack gauge: how wide a crack stands open along its path, wherever that goes.
 //!
-//! Across the path the brightness is `(b₀ + b₁u) · (1 − D · [box of width w ∗ point spread](u − c))`.
-//! Opening w and centre c are found at each station by maximum likelihood with the camera's noise;
-//! the depth D and the point spread belong to the crack as a whole. Where the crack is narrower
-//! than the point spread only the product w · D can be seen, and D comes from its wide part.
+//! The centre line is found by ridge detection in scale space (`ridge`, `trace`) and followed as
+//! the crack propagates and branches (`follow`). Across it the brightness is
+//! `(b₀ + b₁u) · (1 − D · [box of width w ∗ point spread](u − c))`: opening w and centre c are found
+//! at each station by maximum likelihood with the camera's noise (`fit`); depth D and point spread
+//! belong to the crack as a whole. Where the crack is narrower than the point spread only the
+//! product w · D can be seen, and D comes from its wide part.
 
-mod columns;
+mod across;
 mod config;
+mod curve;
 mod fit;
-mod path;
+mod follow;
+mod geometry;
+mod judge;
+mod known;
+mod opened;
+mod ridge;
+mod scatter;
+mod schema;
+mod shape;
+mod shared;
 mod summary;
+mod tip;
+mod trace;
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use config::Along;
 pub use config::CrackConfig;
 use fit::{Profile, fit};
+use known::Known;
 use summary::Summary;
 
 use super::lines::Lines;
 use super::registry::Kind;
-use super::step::Step;
 use super::{AnyGauge, Gauge, Measurement, Schema, View};
 use crate::config::{ConfigError, GaugeEntry};
 use crate::frame::{Region, Stamp};
@@ -33,64 +49,108 @@ pub const KIND: Kind = Kind {
         "region",
         "contrast",
         "along",
+        "stations",
+        "branches",
         "psf_px",
         "depth",
         "max_width_px",
         "smooth_stations",
     ],
-    build: |entry: &GaugeEntry, _| -> Result<Arc<dyn AnyGauge>, ConfigError> {
-        Ok(Arc::new(Crack::new(CrackConfig::read(entry)?)))
+    build: |entry: &GaugeEntry, lag| -> Result<Arc<dyn AnyGauge>, ConfigError> {
+        Ok(Arc::new(Crack::new(CrackConfig::read(entry)?, lag)))
     },
 };
 
 /// A crack gauge.
 pub struct Crack {
     config: CrackConfig,
-    /// One line across the crack for each station.
-    lines: Lines,
+    layout: Layout,
     schema: Schema,
-    step: Step,
+    /// Frames until a hint is heard.
+    lag: usize,
+}
+
+/// How the lists of stations are shared out.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    /// With it, station k lies on the region's k-th row (or column), and nothing branches.
+    along: Option<Along>,
+    /// Stations of the crack, of each further line, and how many of these.
+    stations: usize,
+    per_branch: usize,
+    branches: usize,
+    /// All together.
+    slots: usize,
+}
+
+impl Layout {
+    fn new(config: &CrackConfig) -> Layout {
+        let stations = config.stations();
+        let per_branch = stations / 4;
+        let branches = if config.along.is_some() { 0 } else { config.branches };
+        Layout {
+            along: config.along,
+            stations,
+            per_branch,
+            branches,
+            slots: stations + branches * per_branch,
+        }
+    }
+
+    /// The places of line `k`; nothing when there are none for so many.
+    fn room(&self, k: usize) -> Option<Range<usize>> {
+        let first = self.stations + k.saturating_sub(1) * self.per_branch;
+        match k {
+            0 => Some(0..self.stations),
+            k if k <= self.branches => Some(first..first + self.per_branch),
+            _ => None,
+        }
+    }
+}
+
+impl Layout {
+    /// The places of the line that begins at `first`.
+    fn room_of(&self, first: usize) -> Range<usize> {
+        let line = first.checked_sub(self.stations).map_or(0, |past| 1 + past / self.per_branch);
+        self.room(line).unwrap_or(first..first)
+    }
 }
 
 /// What the tracker tells the observer.
 #[derive(Clone, Default)]
 pub struct Hints {
-    /// Centre and opening of each station, px across the path from the region's edge; nothing:
-    /// search for the path.
+    /// Nothing: no crack is known yet.
     known: Option<Arc<Known>>,
-    /// Look for the path again: where the crack was closed it may have opened elsewhere.
-    search: bool,
+    errand: Errand,
 }
 
-/// What is known of the crack.
-#[derive(Clone, Debug)]
-pub struct Known {
-    pub centre: Vec<f32>,
-    pub opening: Vec<f32>,
-    pub depth: f32,
-    pub psf_px: f32,
-    /// 1/variance of depth and of point spread (1/px²), from all frames so far.
-    pub depth_information: f32,
-    pub psf_information: f32,
+/// What is to be done beside measuring what is known.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Errand {
+    /// Look for the path, anew or where it has gone on.
+    #[default]
+    Search,
+    /// Nothing: it was looked for a short time ago.
+    None,
 }
 
 /// What one frame says.
 pub struct Observation {
-    profile: Profile,
-    /// Centres as the search sees them, reference coordinates, where it was asked for.
-    searched: Option<Vec<f32>>,
-    /// One sigma of the drift across the path, and along it.
+    /// What was measured, and where.
+    seen: Option<(Arc<Known>, Profile)>,
+    /// The lines as a search would have them from now on.
+    renewed: Option<Arc<Known>>,
+    searched: bool,
+    /// One sigma of the drift, (x, y).
     drift_error: (f64, f64),
-    /// The part of the drift that whole-pixel reading left along the path.
-    fraction_along: f64,
 }
 
 impl Crack {
-    /// A gauge as configured.
-    pub fn new(config: CrackConfig) -> Crack {
-        let lines = Lines::new(config.region, config.across());
-        let schema = summary::schema(&lines);
-        Crack { config, lines, schema, step: Step::default() }
+    /// A gauge as configured; hints are heard `lag` frames later.
+    pub fn new(config: CrackConfig, lag: usize) -> Crack {
+        let layout = Layout::new(&config);
+        let schema = schema::schema(&config, &layout);
+        Crack { config, layout, schema, lag }
     }
 
     /// The sign of the contrast: +1 for a dark crack.
@@ -99,6 +159,18 @@ impl Crack {
             config::Contrast::Dark => 1.0,
             config::Contrast::Bright => -1.0,
         }
+    }
+
+    /// The lines that a search finds, and half the widths that they seem to have, px.
+    fn lines(&self, view: &View<'_>) -> Vec<(curve::Curve, Vec<f32>)> {
+        if self.layout.along.is_some() {
+            let lines = Lines::new(self.config.region, self.config.across());
+            return vec![across::search(self, &lines, view)];
+        }
+        trace::trace(&ridge::Ridge::find(self, view), self.layout.branches)
+            .into_iter()
+            .map(|line| (line.curve, line.half_width))
+            .collect()
     }
 }
 
@@ -116,25 +188,36 @@ impl Gauge for Crack {
     }
 
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
-        let found = (hints.search || hints.known.is_none()).then(|| path::search(self, view));
-        let profile = match (&hints.known, &found) {
-            (Some(known), _) => fit(self, view, known),
-            (None, Some(found)) => fit(self, view, found),
-            (None, None) => unreachable!("without knowledge the path is searched for"),
+        let searched = hints.errand == Errand::Search;
+        let mut out = Observation {
+            seen: None,
+            renewed: None,
+            searched,
+            drift_error: (view.drift().x_error, view.drift().y_error),
         };
-        let (x, y) = (view.drift().x_error, view.drift().y_error);
-        let (fraction_x, fraction_y) = view.fraction();
-        let along_y = self.lines.is_along_x();
-        Observation {
-            profile,
-            searched: found.map(|found| found.centre),
-            drift_error: if along_y { (x, y) } else { (y, x) },
-            fraction_along: if along_y { fraction_y } else { fraction_x },
+        match &hints.known {
+            Some(known) => {
+                let profile = fit(self, view, known);
+                if searched {
+                    let lines = self.lines(view);
+                    out.renewed = follow::renewed(self, view, known, &profile, lines).map(Arc::new);
+                }
+                out.seen = Some((Arc::clone(known), profile));
+            }
+            None if searched => {
+                let lines = self.lines(view);
+                if !lines.is_empty() {
+                    let (known, profile) = Known::first(self, view, lines);
+                    out.seen = Some((Arc::new(known), profile));
+                }
+            }
+            None => {}
         }
+        out
     }
 
     fn start(&self) -> Summary {
-        Summary::new(self)
+        Summary::new()
     }
 
     fn track(
@@ -144,7 +227,7 @@ impl Gauge for Crack {
         observation: Observation,
         out: &mut Measurement,
     ) -> Hints {
-        state.take(stamp, &observation, out);
-        state.hints()
+        state.take(self, stamp, observation, out);
+        state.hints(self)
     }
 }

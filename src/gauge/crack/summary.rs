@@ -3,380 +3,473 @@
 use std::sync::Arc;
 
 use super::fit::Profile;
-use super::{Crack, Hints, Known, Observation};
-use crate::frame::{Axis, Dimension, Stamp};
-use crate::gauge::lines::Lines;
+use super::geometry::Geometry;
+use super::judge::{Judge, Verdict};
+use super::known::Known;
+use super::opened::{BELIEVED_SIGMA, Open, STATIONS_LEAST, open_parts, own_error, significance};
+use super::schema;
+use super::shared::Shared;
+use super::tip::{self, Tip};
+use super::{Crack, Errand, Hints, Observation};
+use crate::frame::Stamp;
+use crate::gauge::Measurement;
 use crate::gauge::smooth::smooth_columns;
 use crate::gauge::trend::Trend;
-use crate::gauge::{ArrayField, Constant, Field, Measurement, Schema};
 
 /// Frames that rates look back on.
 const TREND_FRAMES: usize = 32;
-/// Frames (about) over which path and expected opening are smoothed.
+/// Frames (about) over which path and point spread are smoothed; an opening is expected sooner.
 const MEMORY: f32 = 16.0;
-/// Every so many frames the path is searched for again.
-const SEARCH_EVERY: u32 = 8;
-/// An opening this many sigma above zero is open.
-const OPEN_SIGMA: f32 = 4.0;
-/// Stations over which openness is judged and the widest place is averaged.
-const JUDGED_OVER: f64 = 4.0;
-/// Closed stations that an open stretch may bridge.
-const BRIDGE: usize = 12;
-/// Open stations that make a crack.
-const STATIONS_LEAST: usize = 8;
-/// Stations from which the tip is extrapolated.
-const TIP_STATIONS: usize = 40;
+const OPENING_SHARE: f32 = 0.2;
+/// The path is looked for again after so many frames, where a crack is known and where none is.
+const SEARCH_AGAIN: u64 = 64;
+const SEARCH_FIRST: u64 = 8;
+/// A tip that is open this far into the straight continuation asks for a search, stations.
+const AHEAD_OPEN: usize = 3;
+/// Stations over which the widest place is averaged.
+const WIDEST_OVER: f64 = 4.0;
 /// The texture errs the same way in every frame: of each frame's information on the depth and the
 /// point spread only this share is new, and never more than this is known of them.
 const NEW_INFORMATION: f32 = 0.05;
 const INFORMATION_MOST: f32 = 2500.0;
-
-/// The fields of a crack gauge.
-pub fn schema(lines: &Lines) -> Schema {
-    let across = lines.axis();
-    let field = |name, long_name, dimension| Field { name, long_name, dimension };
-    Schema {
-        fields: vec![
-            field("width_mean", "mean opening of the open part", Dimension::Length(across)),
-            field("width_max", "largest opening", Dimension::Length(across)),
-            field(
-                "length",
-                "length of the open part along the path",
-                Dimension::Length(Axis::Both),
-            ),
-            field("tip_x", "column of the tip", Dimension::Pixel),
-            field("tip_y", "row of the tip", Dimension::Pixel),
-            field(
-                "opening_rate",
-                "rate of change of the mean opening",
-                Dimension::Velocity(across),
-            ),
-            field(
-                "propagation_rate",
-                "rate of change of the length",
-                Dimension::Velocity(Axis::Both),
-            ),
-        ],
-        arrays: vec![ArrayField {
-            name: "width",
-            long_name: "opening at each station, perpendicular to the path",
-            dimension: Dimension::Length(across),
-            len: lines.count,
-            axis: None,
-        }],
-        constants: vec![Constant {
-            name: "path",
-            long_name: "x and y of each station of the centre line",
-            dimension: Dimension::Pixel,
-            shape: (lines.count, 2),
-            values: vec![f32::NAN; 2 * lines.count],
-        }],
-    }
-}
+/// Openings and lines are followed where the centre is this well known, px.
+const CENTRE_ERROR: f32 = 0.7;
+/// In a marked frame a number may differ by this many sigma from what was expected.
+const FOLLOWS: f64 = 4.0;
+/// Frames whose mean is what a marked frame is compared with.
+const EXPECTED_OVER: f64 = 6.0;
 
 /// What the tracker remembers.
+#[derive(Default)]
 pub struct Summary {
-    lines: Lines,
-    /// Column (row, for a crack along x) of the region's edge.
-    origin: f64,
     known: Option<Known>,
+    judge: Judge,
+    /// Frames measured since the crack is known.
     seen: u32,
-    opening: Trend,
-    length: Trend,
-}
-
-/// The connected open part: first and last station.
-#[derive(Clone, Copy)]
-struct Open {
-    first: usize,
-    last: usize,
+    /// Frame at hand, and when a search was asked for.
+    frame: u64,
+    asked: Option<u64>,
+    /// The tip is at the end of what is looked at.
+    outgrown: bool,
+    opening: Option<Trend>,
+    length: Option<Trend>,
+    /// Which end of the crack is its tip.
+    forward: Option<bool>,
+    /// Expected mean width and length with their scatter, from frames that were not marked.
+    expected: [Option<(f64, f64)>; 2],
 }
 
 impl Summary {
     /// Nothing seen yet.
-    pub fn new(crack: &Crack) -> Summary {
-        let region = crack.config.region;
-        let along_x = crack.lines.is_along_x();
+    pub fn new() -> Summary {
         Summary {
-            lines: crack.lines,
-            origin: if along_x { region.x as f64 } else { region.y as f64 },
-            known: None,
-            seen: 0,
-            opening: Trend::new(TREND_FRAMES),
-            length: Trend::new(TREND_FRAMES),
+            opening: Some(Trend::new(TREND_FRAMES)),
+            length: Some(Trend::new(TREND_FRAMES)),
+            ..Summary::default()
         }
     }
 
     /// Takes one frame and fills the measurement.
-    pub fn take(&mut self, stamp: &Stamp, observation: &Observation, out: &mut Measurement) {
-        let profile = &observation.profile;
+    pub fn take(
+        &mut self,
+        crack: &Crack,
+        stamp: &Stamp,
+        observation: Observation,
+        out: &mut Measurement,
+    ) {
+        self.frame = stamp.index;
+        if observation.searched {
+            self.asked = None;
+        }
+        let Some((seen, profile)) = observation.seen else {
+            if observation.searched && self.known.is_none() {
+                no_crack(out, 0.2);
+            }
+            return;
+        };
         if profile.opening.iter().all(|w| w.is_nan()) {
             return;
         }
-        self.follow(profile);
-        for (k, (opening, error)) in profile.opening.iter().zip(&profile.opening_error).enumerate()
-        {
-            out.arrays[0][k] = opening.max(0.0);
-            out.array_errors[0][k] = error.hypot(doubt(profile, *opening));
-        }
-        let measured = profile.opening.iter().filter(|w| w.is_finite()).count() as f32;
-        let quality = measured / profile.opening.len() as f32 / profile.excess.max(1.0).sqrt();
-        let open = open_part(profile);
-        if let Some(searched) = &observation.searched {
-            self.adopt(searched, open);
-        }
-        let Some(open) = open else {
-            // No crack: its length is known to be 0, everything else is not there.
-            out.values[2] = 0.0;
-            out.errors[2] = STATIONS_LEAST as f64;
-            out.quality = 0.2 * quality;
-            return;
+        let profile = match &self.known {
+            None => {
+                let is_open = open_parts(&seen.geometry, &profile)
+                    .iter()
+                    .flatten()
+                    .any(|part| significance(&profile, *part) > BELIEVED_SIGMA);
+                if !is_open && crack.layout.along.is_none() {
+                    no_crack(out, 0.2);
+                    return;
+                }
+                self.known = Some((*seen).clone());
+                profile
+            }
+            Some(known) => match onto(&profile, &seen.geometry, &known.geometry) {
+                Some(profile) => profile,
+                None => return,
+            },
         };
-        let (mean, mean_error) = mean(profile, open);
-        let (max, max_error) = widest(profile, open);
-        let tip = self.tip(profile, open, observation);
-        let (length, length_error) = (tip.length, tip.error);
-        self.opening.push(stamp.time_s, mean, mean_error);
-        self.length.push(stamp.time_s, length, length_error);
-        let (opening_rate, propagation_rate) = (self.opening.slope(), self.length.slope());
-        out.values.copy_from_slice(&[
-            mean,
-            max,
-            length,
-            tip.x,
-            tip.y,
-            opening_rate.0,
-            propagation_rate.0,
-        ]);
-        out.errors.copy_from_slice(&[
-            mean_error,
-            max_error,
-            length_error,
-            tip.x_error,
-            tip.y_error,
-            opening_rate.1,
-            propagation_rate.1,
-        ]);
-        out.quality = quality.clamp(0.0, 1.0);
-        out.constants.push((0, self.path()));
+        let Some(known) = &mut self.known else { return };
+        let geometry = Arc::clone(&known.geometry);
+        let verdict = self.judge.judge(&geometry, &profile);
+        let mut profile = profile;
+        for k in &verdict.blind {
+            profile.opening[*k] = f32::NAN;
+        }
+        let parts = open_parts(&geometry, &profile);
+        follow(known, &profile, &parts, &verdict, &mut self.seen);
+        let centre = known.centre.clone();
+        self.report(
+            crack,
+            stamp,
+            &geometry,
+            (&profile, &parts),
+            &centre,
+            &verdict,
+            &observation.drift_error,
+            out,
+        );
+        if let Some(renewed) = observation.renewed {
+            self.adopt(&seen, &renewed);
+        }
     }
 
     /// What the observer of a frame some frames later should expect.
-    pub fn hints(&self) -> Hints {
-        Hints {
-            known: self.known.clone().map(Arc::new),
-            search: self.seen.is_multiple_of(SEARCH_EVERY),
+    pub fn hints(&mut self, crack: &Crack) -> Hints {
+        let every = match &self.known {
+            Some(_) if crack.layout.along.is_some() => SEARCH_AGAIN / 2,
+            // A weak crack is pieced together from what several frames show.
+            Some(_) if self.seen < SEARCH_AGAIN as u32 => SEARCH_FIRST,
+            Some(_) => SEARCH_AGAIN,
+            None => SEARCH_FIRST,
+        };
+        // A search is asked for in one frame, and heard of some frames later.
+        let patience = 2 * crack.lag as u64 + 4;
+        let waiting = self.asked.is_some_and(|asked| self.frame - asked < patience);
+        let due = self.frame.is_multiple_of(every) || self.outgrown;
+        let errand = if due && !waiting { Errand::Search } else { Errand::None };
+        if errand == Errand::Search {
+            self.asked = Some(self.frame);
         }
+        Hints { known: self.known.clone().map(Arc::new), errand }
     }
 
-    fn follow(&mut self, profile: &Profile) {
-        self.seen += 1;
-        let share = (1.0 / self.seen as f32).max(1.0 / MEMORY);
-        let Some(known) = &mut self.known else {
-            let seen = |w: &f32| if w.is_finite() { *w } else { 0.0 };
-            let mut centre: Vec<f32> = profile.centre.clone();
-            fill(&mut centre, self.lines.length as f32 / 2.0);
-            self.known = Some(Known {
-                centre,
-                opening: profile.opening.iter().map(seen).collect(),
-                depth: profile.depth,
-                psf_px: profile.psf_px,
-                depth_information: 0.2f32.powi(-2),
-                psf_information: 0.3f32.powi(-2),
-            });
+    /// Takes the lines of a search, if they follow from those of today.
+    fn adopt(&mut self, seen: &Known, renewed: &Known) {
+        let Some(known) = &mut self.known else { return };
+        if !Arc::ptr_eq(&seen.geometry, &known.geometry) {
+            return;
+        }
+        let (before, after) = (&known.geometry, &renewed.geometry);
+        let mut opening = renewed.opening.clone();
+        let mut centre = vec![0.0; opening.len()];
+        if Arc::ptr_eq(&before.root, &after.root) {
+            let place_moved = |k: usize| {
+                let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
+                // Not a number where a station is new.
+                !((ax - bx).hypot(ay - by) < 1.5)
+            };
+            for k in 0..opening.len() {
+                if !place_moved(k) {
+                    opening[k] = known.opening[k];
+                    let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
+                    let [nx, ny] = after.normal[k];
+                    centre[k] = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
+                }
+            }
+            self.judge.forget((0..opening.len()).filter(|k| place_moved(*k)));
+        } else {
+            self.judge.forget(0..opening.len());
+            self.seen = 0;
+        }
+        known.geometry = Arc::clone(after);
+        known.opening = opening;
+        known.centre = centre;
+        self.outgrown = false;
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn report(
+        &mut self,
+        crack: &Crack,
+        stamp: &Stamp,
+        geometry: &Geometry,
+        (profile, parts): (&Profile, &[Option<Open>]),
+        centre: &[f32],
+        verdict: &Verdict,
+        drift_error: &(f64, f64),
+        out: &mut Measurement,
+    ) {
+        lists(geometry, profile, parts, centre, out);
+        let own: usize = geometry.branches.iter().map(|b| b.own).sum();
+        let measured = geometry
+            .branches
+            .iter()
+            .flat_map(|b| b.first..b.first + b.own)
+            .filter(|k| profile.opening[*k].is_finite())
+            .count() as f32;
+        let scatter = typical(&profile.excess).powf(0.25);
+        let quality = (measured / own.max(1) as f32 / scatter * verdict.trust).clamp(0.0, 1.0);
+        out.quality = quality;
+        let mut set = |field: usize, (value, error): (f64, f64)| {
+            out.values[field] = value;
+            out.errors[field] = error;
+        };
+        set(
+            schema::DEPTH,
+            (f64::from(profile.shared.depth.abs()), f64::from(profile.shared.depth_error())),
+        );
+        set(schema::PSF, (f64::from(profile.shared.psf_px), f64::from(profile.shared.psf_error())));
+        // The crack is the first line; where that has closed, the longest open one.
+        let longest = parts.iter().flatten().max_by_key(|part| part.last - part.first);
+        let Some(open) = parts.first().copied().flatten().or(longest.copied()) else {
+            if !verdict.marked {
+                no_crack(out, 0.2 * quality);
+            }
             return;
         };
-        for k in 0..known.centre.len() {
-            let (centre, error) = (profile.centre[k], profile.centre_error[k]);
-            // The path moves only where the crack is seen to be.
-            if centre.is_finite() && error < 0.7 && (centre - known.centre[k]).abs() < 5.0 {
-                known.centre[k] += share * (centre - known.centre[k]);
+        let Some(tip) = tip::find(crack, geometry, profile, centre, open, self.forward) else {
+            return;
+        };
+        self.forward = Some(tip.forward);
+        let mean = mean(geometry, profile, open);
+        let (opening_trend, length_trend) = (&mut self.opening, &mut self.length);
+        let length = (tip.length, tip.length_error);
+        let follows = expected_still(&self.expected, [mean, length]);
+        if !verdict.marked || follows {
+            if let Some(trend) = opening_trend {
+                trend.push(stamp.time_s, mean.0, mean_noise(profile, open));
             }
-            let opening = profile.opening[k];
-            if opening.is_finite() {
-                // Openings grow; the expectation must not lag far behind.
-                known.opening[k] += share.max(0.2) * (opening - known.opening[k]);
-            }
-        }
-        known.depth += share * (profile.depth - known.depth);
-        known.psf_px += share * (profile.psf_px - known.psf_px);
-        let more = |known: f32, new: f32| (known + NEW_INFORMATION * new).min(INFORMATION_MOST);
-        known.depth_information = more(known.depth_information, profile.depth_information);
-        known.psf_information = more(known.psf_information, profile.psf_information);
-    }
-
-    /// Takes the path from a search where the crack was not seen open.
-    fn adopt(&mut self, searched: &[f32], open: Option<Open>) {
-        let Some(known) = &mut self.known else { return };
-        for (k, (centre, found)) in known.centre.iter_mut().zip(searched).enumerate() {
-            let confirmed = open.is_some_and(|open| (open.first..=open.last).contains(&k));
-            if !confirmed {
-                *centre = *found;
+            if let Some(trend) = length_trend {
+                trend.push(stamp.time_s, length.0, length.1);
             }
         }
-    }
-
-    fn path(&self) -> Vec<f32> {
-        let Some(known) = &self.known else { return Vec::new() };
-        let across = self.lines.across();
-        known
-            .centre
-            .iter()
-            .zip(across)
-            .flat_map(|(centre, along)| {
-                let centre = centre + self.origin as f32;
-                if self.lines.is_along_x() { [centre, along] } else { [along, centre] }
-            })
-            .collect()
-    }
-
-    /// Where the open part ends inside the region. Near a tip an opening goes with the root of the
-    /// distance (linear elastic fracture mechanics), so its square is extrapolated to zero.
-    fn tip(&self, profile: &Profile, open: Open, observation: &Observation) -> Tip {
-        let count = profile.opening.len();
-        let width = |k: usize| profile.opening[k].max(0.0);
-        let downward = match (open.first < 3, open.last + 3 >= count) {
-            (true, false) => true,
-            (false, true) => false,
-            _ => width(open.last) <= width(open.first),
-        };
-        let span = (open.last - open.first + 1).min(TIP_STATIONS);
-        let stations: Vec<usize> = if downward {
-            (open.last + 1 - span..=open.last).collect()
-        } else {
-            (open.first..open.first + span).collect()
-        };
-        let end = if downward { open.last } else { open.first } as f64;
-        let (tip, error) = zero_of_square(profile, &stations).unwrap_or((end, 4.0));
-        // The extrapolation may not leave what was judged closed far behind.
-        let tip = tip.clamp(end - 30.0, end + 30.0).clamp(0.0, count as f64 - 1.0);
-        let error = error.max(0.3);
-        let (from, to) = if downward { (open.first as f64, tip) } else { (tip, open.last as f64) };
-        let centre = |at: f64| {
-            let known = self.known.as_ref().map_or(&profile.centre, |known| &known.centre);
-            f64::from(known[(at.round() as usize).min(count - 1)])
-        };
-        let chord = (centre(to) - centre(from)).hypot(to - from);
-        let first = f64::from(self.lines.across()[0]);
-        let along = first + tip - observation.fraction_along;
-        let across = self.origin + centre(tip);
-        let across_error = observation.drift_error.0.hypot(0.3);
-        let along_error = observation.drift_error.1.hypot(error);
-        let along_x = self.lines.is_along_x();
-        Tip {
-            length: arc(&|at| centre(at), from, to).max(chord),
-            error,
-            x: if along_x { across } else { along },
-            y: if along_x { along } else { across },
-            x_error: if along_x { across_error } else { along_error },
-            y_error: if along_x { along_error } else { across_error },
+        if !verdict.marked {
+            for (expected, (value, error)) in self.expected.iter_mut().zip([mean, length]) {
+                let (before, _) = expected.unwrap_or((value, error));
+                *expected = Some((before + (value - before) / EXPECTED_OVER, error));
+            }
+            if let Some(branch) =
+                geometry.branches.iter().find(|b| b.stations().contains(&open.last))
+            {
+                self.outgrown = open.last + 1 >= branch.first + branch.own + AHEAD_OPEN;
+            }
         }
+        if verdict.renewed {
+            self.expected = [None, None];
+            self.opening = Some(Trend::new(TREND_FRAMES));
+            self.length = Some(Trend::new(TREND_FRAMES));
+        }
+        if verdict.marked && !follows {
+            // The frame looks different and says something new: one of both is wrong.
+            return;
+        }
+        let slope =
+            |trend: &Option<Trend>| trend.as_ref().map_or((f64::NAN, f64::NAN), Trend::slope);
+        set(schema::WIDTH_MEAN, mean);
+        set(schema::WIDTH_MAX, widest(profile, open));
+        set(schema::LENGTH, length);
+        let (dx, dy) = *drift_error;
+        let (tx, ty) = tip.tangent;
+        let place = |drift: f64, along: f64, across: f64| {
+            drift.hypot(along * tip.along_error).hypot(across * tip.across_error)
+        };
+        set(schema::TIP_X, (tip.x, place(dx, tx, ty)));
+        set(schema::TIP_Y, (tip.y, place(dy, ty, tx)));
+        set(schema::OPENING_RATE, slope(&self.opening));
+        set(schema::PROPAGATION_RATE, slope(&self.length));
+        let (total, lines, area) = totals(geometry, profile, parts, &tip);
+        set(schema::LENGTH_TOTAL, total);
+        set(schema::LINES, (lines, 0.0));
+        set(schema::AREA, area);
     }
 }
 
-struct Tip {
-    length: f64,
-    error: f64,
-    x: f64,
-    y: f64,
-    x_error: f64,
-    y_error: f64,
-}
-
-/// Arc length of the path between two stations, in steps of eight (finer ones measure noise).
-fn arc(centre: &impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
-    let steps = ((to - from) / 8.0).ceil().max(1.0);
-    let step = (to - from) / steps;
-    (0..steps as usize)
-        .map(|k| {
-            let (a, b) = (from + k as f64 * step, from + (k + 1) as f64 * step);
-            (centre(b) - centre(a)).hypot(b - a)
-        })
-        .sum()
-}
-
-/// The station at which the straight line through w² reaches zero, and its one sigma.
-fn zero_of_square(profile: &Profile, stations: &[usize]) -> Option<(f64, f64)> {
-    let (mut w, mut ws, mut wq, mut wss, mut wsq) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for k in stations {
-        let (opening, error) =
-            (f64::from(profile.opening[*k]), f64::from(profile.opening_error[*k]));
-        if !(opening.is_finite() && error > 0.0) {
-            continue;
-        }
-        let (s, square) = (*k as f64, opening * opening.abs());
-        let weight = 1.0 / (2.0 * opening.abs().max(error) * error).powi(2);
-        w += weight;
-        ws += weight * s;
-        wq += weight * square;
-        wss += weight * s * s;
-        wsq += weight * s * square;
+/// No crack: its length is known to be 0, everything else is not there.
+fn no_crack(out: &mut Measurement, quality: f32) {
+    for field in [schema::LENGTH, schema::LENGTH_TOTAL] {
+        out.values[field] = 0.0;
+        out.errors[field] = STATIONS_LEAST as f64;
     }
-    let determinant = w * wss - ws * ws;
-    if !(determinant > 0.0) {
+    out.values[schema::LINES] = 0.0;
+    out.errors[schema::LINES] = 0.0;
+    out.quality = quality;
+}
+
+/// A profile in the stations of another geometry; nothing where they have nothing in common.
+fn onto(profile: &Profile, from: &Arc<Geometry>, to: &Arc<Geometry>) -> Option<Profile> {
+    if Arc::ptr_eq(from, to) {
+        return Some(profile.clone());
+    }
+    let same = Arc::ptr_eq(&from.root, &to.root);
+    let slots = to.slots();
+    let mut source = vec![usize::MAX; slots];
+    for branch in &to.branches {
+        for k in branch.stations() {
+            let near = if same || from.branches.iter().all(|b| b.own == branch.own) {
+                (k < from.slots()).then_some(k)
+            } else {
+                let places = from.branches.iter().flat_map(|b| b.first..b.first + b.own);
+                super::curve::nearest(places.map(|k| (k, from.at[k])), to.at[k]).map(|(k, _)| k)
+            };
+            if let Some(near) = near
+                && (from.at[near][0] - to.at[k][0]).hypot(from.at[near][1] - to.at[k][1]) < 3.0
+            {
+                source[k] = near;
+            }
+        }
+    }
+    if source.iter().all(|k| *k == usize::MAX) {
         return None;
     }
-    let slope = (w * wsq - ws * wq) / determinant;
-    let level = (wss * wq - ws * wsq) / determinant;
-    let zero = -level / slope;
-    // Var(zero) = (1, zero) Cov (1, zero)ᵀ / slope²; neighbours share their error.
-    let variance = (wss - 2.0 * zero * ws + zero * zero * w) / determinant / (slope * slope);
-    zero.is_finite().then_some((zero, (6.0 * variance.abs()).sqrt()))
+    let take = |list: &[f32]| -> Vec<f32> {
+        source.iter().map(|k| if *k == usize::MAX { f32::NAN } else { list[*k] }).collect()
+    };
+    let mut centre = take(&profile.centre);
+    for (k, centre) in centre.iter_mut().enumerate() {
+        if source[k] != usize::MAX {
+            let ([ax, ay], [bx, by]) = (from.at[source[k]], to.at[k]);
+            let [nx, ny] = to.normal[k];
+            *centre += (ax - bx) * nx + (ay - by) * ny;
+        }
+    }
+    Some(Profile {
+        centre,
+        centre_error: take(&profile.centre_error),
+        opening: take(&profile.opening),
+        noise_error: take(&profile.noise_error),
+        bend_error: take(&profile.bend_error),
+        excess: take(&profile.excess),
+        common_error: take(&profile.common_error),
+        depth: take(&profile.depth),
+        depth_error: take(&profile.depth_error),
+        level: take(&profile.level),
+        shared: profile.shared,
+        sharing: profile.sharing,
+    })
 }
 
-/// The longest stretch of open stations, bridging short closed ones.
-fn open_part(profile: &Profile) -> Option<Open> {
-    let rows: Vec<[f64; 2]> = profile
-        .opening
-        .iter()
-        .zip(&profile.opening_error)
-        .map(|(opening, error)| {
-            let weight = if opening.is_finite() { 1.0 / f64::from(error * error) } else { 0.0 };
-            [if weight > 0.0 { weight * f64::from(*opening) } else { 0.0 }, weight]
-        })
-        .collect();
-    let open: Vec<bool> = smooth_columns(&rows, JUDGED_OVER)
-        .iter()
-        .map(|[sum, weight]| {
-            // Neighbours share their errors, so the mean is about as uncertain as one of them.
-            *weight > 0.0 && sum / weight > f64::from(OPEN_SIGMA) / weight.sqrt()
-        })
-        .collect();
-    let mut best: Option<Open> = None;
-    let mut now: Option<Open> = None;
-    for (k, _) in open.iter().enumerate().filter(|(_, open)| **open) {
-        now = match now {
-            Some(part) if k - part.last <= BRIDGE => Some(Open { last: k, ..part }),
-            _ => Some(Open { first: k, last: k }),
+/// Learns from a frame what the next ones should expect.
+fn follow(
+    known: &mut Known,
+    profile: &Profile,
+    parts: &[Option<Open>],
+    verdict: &Verdict,
+    seen: &mut u32,
+) {
+    if verdict.marked && !verdict.renewed {
+        return;
+    }
+    *seen += 1;
+    let share = (1.0 / *seen as f32).max(1.0 / MEMORY);
+    for part in parts.iter().flatten() {
+        for k in part.stations() {
+            let centre = profile.centre[k];
+            // The path moves only where the crack is seen to be.
+            if profile.centre_error[k] < CENTRE_ERROR && centre.is_finite() {
+                known.centre[k] += share * (centre - known.centre[k]);
+            }
+        }
+    }
+    for (known, opening) in known.opening.iter_mut().zip(&profile.opening) {
+        if opening.is_finite() {
+            // Openings grow; the expectation must not lag far behind.
+            *known += share.max(OPENING_SHARE) * (opening - *known);
+        }
+    }
+    let new = &profile.shared;
+    let shared = &mut known.shared;
+    if verdict.renewed {
+        *shared = Shared {
+            depth_information: (0.3 * new.depth).powi(-2).min(shared.depth_information),
+            psf_information: 0.4f32.powi(-2).min(shared.psf_information),
+            ..*new
         };
-        let length = |part: &Open| part.last - part.first;
-        if best.is_none_or(|best| now.is_some_and(|now| length(&now) > length(&best))) {
-            best = now;
-        }
+        return;
     }
-    best.filter(|part| part.last + 1 - part.first >= STATIONS_LEAST)
+    let more = |known: f32, new: f32| {
+        if known < INFORMATION_MOST {
+            (known + NEW_INFORMATION * new).min(INFORMATION_MOST)
+        } else {
+            known
+        }
+    };
+    shared.depth += share * (new.depth - shared.depth);
+    shared.psf_px += share * (new.psf_px - shared.psf_px);
+    shared.fill += share * (new.fill - shared.fill);
+    shared.depth_information = more(shared.depth_information, new.new_depth_information);
+    shared.psf_information = more(shared.psf_information, new.new_psf_information);
 }
 
-/// What the uncertain depth adds to the error of an opening, px: all of it where the crack is
-/// narrow and only the product of opening and depth is seen, little where it is wide.
-fn doubt(profile: &Profile, opening: f32) -> f32 {
-    let relative = opening / (2.5 * profile.psf_px);
-    profile.depth_doubt * opening * (-0.5 * relative * relative).exp()
-}
-
-fn mean(profile: &Profile, open: Open) -> (f64, f64) {
-    let (mut sum, mut variance, mut count) = (0.0, 0.0, 0.0);
-    for k in open.first..=open.last {
-        let (opening, information) = (profile.opening[k], profile.information[k]);
-        if opening.is_finite() && information > 0.0 {
-            sum += f64::from(opening);
-            variance += 1.0 / f64::from(information);
-            count += 1.0;
+/// Writes what belongs to the stations.
+fn lists(
+    geometry: &Geometry,
+    profile: &Profile,
+    parts: &[Option<Open>],
+    centre: &[f32],
+    out: &mut Measurement,
+) {
+    let mut path = vec![f32::NAN; 2 * geometry.slots()];
+    let mut numbers = vec![f32::NAN; geometry.slots()];
+    for (number, (branch, part)) in geometry.branches.iter().zip(parts).enumerate() {
+        for k in branch.stations() {
+            let is_open = part.is_some_and(|part| part.stations().contains(&k));
+            out.arrays[schema::WIDTH][k] = profile.opening[k].max(0.0);
+            out.array_errors[schema::WIDTH][k] =
+                own_error(profile, k).hypot(profile.common_error[k]);
+            if profile.opening[k].is_nan() {
+                out.arrays[schema::WIDTH][k] = f32::NAN;
+                out.array_errors[schema::WIDTH][k] = f32::NAN;
+            }
+            if out.arrays.len() > schema::OPEN {
+                out.arrays[schema::OPEN][k] = f32::from(u8::from(is_open));
+                out.array_errors[schema::OPEN][k] = 0.0;
+                // Without an opening there is nothing whose depth could be seen.
+                if is_open && profile.opening[k] > profile.shared.psf_px {
+                    out.arrays[schema::LOCAL_DEPTH][k] = profile.depth[k].abs();
+                    out.array_errors[schema::LOCAL_DEPTH][k] =
+                        profile.depth_error[k] * profile.excess[k].sqrt();
+                }
+            }
+            let ([x, y], [nx, ny]) = (geometry.at[k], geometry.normal[k]);
+            path[2 * k] = x + centre[k] * nx;
+            path[2 * k + 1] = y + centre[k] * ny;
+            numbers[k] = number as f32;
         }
     }
-    let mean = sum / count;
-    let shared = f64::from(doubt(profile, mean as f32));
-    (mean, (variance / (count * count) + shared * shared).sqrt())
+    out.constants.push((schema::PATH, path));
+    out.constants.push((schema::BRANCH, numbers));
+}
+
+/// Whether numbers are what the frames before lead to expect.
+fn expected_still(expected: &[Option<(f64, f64)>; 2], now: [(f64, f64); 2]) -> bool {
+    expected.iter().zip(now).all(|(expected, (value, error))| {
+        expected
+            .is_none_or(|(before, sigma)| (value - before).abs() < FOLLOWS * error.min(2.0 * sigma))
+    })
+}
+
+fn mean(geometry: &Geometry, profile: &Profile, open: Open) -> (f64, f64) {
+    let (mut sum, mut weight, mut variance, mut common) = (0.0, 0.0, 0.0, 0.0);
+    for k in open.stations().filter(|k| profile.opening[*k].is_finite()) {
+        let step = f64::from(geometry.step[k]);
+        sum += step * f64::from(profile.opening[k]);
+        variance += step * step * f64::from(own_error(profile, k)).powi(2);
+        common += step * f64::from(profile.common_error[k]);
+        weight += step;
+    }
+    // Neighbours share their errors.
+    let own = (variance * f64::from(profile.sharing)).sqrt() / weight;
+    (sum / weight, own.hypot(common / weight))
+}
+
+/// One sigma of the mean from the camera's noise alone, which is new in every frame.
+fn mean_noise(profile: &Profile, open: Open) -> f64 {
+    let (mut variance, mut count) = (0.0, 0.0);
+    for k in open.stations().filter(|k| profile.opening[*k].is_finite()) {
+        variance += f64::from(profile.noise_error[k]).powi(2);
+        count += 1.0;
+    }
+    (variance * f64::from(profile.sharing)).sqrt() / count
 }
 
 /// The largest mean opening over neighbouring stations: a maximum of single ones would be the
@@ -386,22 +479,41 @@ fn widest(profile: &Profile, open: Open) -> (f64, f64) {
         .iter()
         .map(|w| [if w.is_finite() { f64::from(*w) } else { 0.0 }])
         .collect();
-    let smooth = smooth_columns(&rows, JUDGED_OVER);
+    let smooth = smooth_columns(&rows, WIDEST_OVER);
     let best = (0..smooth.len()).max_by(|a, b| smooth[*a][0].total_cmp(&smooth[*b][0]));
     best.map_or((f64::NAN, f64::NAN), |k| {
-        let width = smooth[k][0];
-        let error = f64::from(profile.opening_error[open.first + k]);
-        (width, error.hypot(f64::from(doubt(profile, width as f32))))
+        let error = own_error(profile, open.first + k).hypot(profile.common_error[open.first + k]);
+        (smooth[k][0], f64::from(error))
     })
 }
 
-fn fill(values: &mut [f32], otherwise: f32) {
-    let mut last = values.iter().copied().find(|v| v.is_finite()).unwrap_or(otherwise);
-    for value in values {
-        if value.is_finite() {
-            last = *value;
-        } else {
-            *value = last;
-        }
+/// Length of all open parts, their number, and the opened area.
+fn totals(
+    geometry: &Geometry,
+    profile: &Profile,
+    parts: &[Option<Open>],
+    tip: &Tip,
+) -> ((f64, f64), f64, (f64, f64)) {
+    let (mut length, mut lines, mut area, mut variance) = (0.0, 0.0f64, 0.0, 0.0);
+    for part in parts.iter().flatten() {
+        length += tip::along(geometry, part.first, part.last as f64);
+        lines += 1.0;
+        let (mean, error) = mean(geometry, profile, *part);
+        let covered: f64 = part.stations().map(|k| f64::from(geometry.step[k])).sum();
+        area += mean * covered;
+        variance += (error * covered).powi(2);
     }
+    // The first part's length goes to its tip.
+    if let Some(first) = parts.first().copied().flatten() {
+        length += tip.length - tip::along(geometry, first.first, first.last as f64);
+    }
+    ((length, tip.length_error * lines.sqrt()), lines, (area, variance.sqrt()))
+}
+
+fn typical(excess: &[f32]) -> f32 {
+    let (sum, count) = excess
+        .iter()
+        .filter(|e| e.is_finite())
+        .fold((0.0, 0.0f32), |(sum, n), e| (sum + e, n + 1.0));
+    if count > 0.0 { sum / count } else { 1.0 }
 }

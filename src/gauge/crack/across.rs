@@ -1,8 +1,10 @@
-//! Finding the crack: the path along which the contrast of a ridge is greatest (dynamic
+//! Finding a crack that runs along an image axis: the path along which the contrast of a ridge is greatest (dynamic
 //! programming, after A. A. Amini, T. E. Weymouth and R. C. Jain, IEEE PAMI 12, 855, 1990).
 
-use super::{Crack, Known};
+use super::Crack;
+use super::curve::Curve;
 use crate::gauge::View;
+use crate::gauge::lines::Lines;
 
 /// Stations that are averaged before the search.
 const AVERAGE: usize = 9;
@@ -17,11 +19,10 @@ const STEP_COST: f32 = 0.35;
 /// One sigma of the smoothing of the found path, stations.
 const SMOOTH: f64 = 6.0;
 
-/// The path in reference coordinates, with a first guess of opening and depth.
-pub fn search(crack: &Crack, view: &View<'_>) -> Known {
-    let (count, length) = (crack.lines.count, crack.lines.length);
-    let image = averaged(&crack.lines.read_all(view), count, length);
-    let offset = view.noise().offset_counts as f32;
+/// The path, a node for each line, and about half the opening at each, px.
+pub fn search(crack: &Crack, lines: &Lines, view: &View<'_>) -> (Curve, Vec<f32>) {
+    let (count, length) = (lines.count, lines.length);
+    let image = averaged(&lines.read_all(view), count, length);
     let mut merit = vec![0.0f32; count * length];
     let mut wide = vec![0u8; count * length];
     for (line, (merit, wide)) in
@@ -36,31 +37,24 @@ pub fn search(crack: &Crack, view: &View<'_>) -> Known {
     }
     let path = best_path(&merit, count, length);
     let rows: Vec<[f64; 1]> = path.iter().map(|u| [*u as f64]).collect();
-    let centre: Vec<f32> =
-        crate::gauge::smooth::smooth_columns(&rows, SMOOTH).iter().map(|[u]| *u as f32).collect();
-    let psf_px = crack.config.psf_px.unwrap_or(1.2) as f32;
-    let depth = crack.config.depth.map_or_else(
-        || deepest(&image, &path, &wide, length, offset, crack.sign()),
-        |depth| depth as f32,
-    );
-    let opening = path
+    let region = crack.config.region;
+    let points = crate::gauge::smooth::smooth_columns(&rows, SMOOTH)
+        .iter()
+        .zip(lines.across())
+        .map(|([u], along)| {
+            if lines.is_along_x() {
+                [*u as f32 + region.x as f32, along]
+            } else {
+                [along, *u as f32 + region.y as f32]
+            }
+        })
+        .collect();
+    let half = path
         .iter()
         .enumerate()
-        .map(|(line, u)| {
-            let row = &image[line * length..(line + 1) * length];
-            integrated(row, *u, usize::from(wide[line * length + u]), offset, crack.sign()) / depth
-        })
-        .map(|opening| opening.clamp(0.2, crack.config.max_width_px as f32))
+        .map(|(line, u)| 0.5 * f32::from(wide[line * length + u]).max(1.0))
         .collect();
-    Known {
-        centre,
-        opening,
-        depth: depth * crack.sign(),
-        psf_px,
-        // What a search says of both is a guess.
-        depth_information: 0.2f32.powi(-2),
-        psf_information: 0.3f32.powi(-2),
-    }
+    (Curve { points }, half)
 }
 
 /// Running means over the stations.
@@ -140,56 +134,4 @@ fn best_path(merit: &[f32], count: usize, length: usize) -> Vec<usize> {
         path[line - 1] = at;
     }
     path
-}
-
-/// The brightness that is lacking (or more, with sign −1) about `u`, as a length of full depth.
-fn integrated(row: &[f32], u: usize, width: usize, offset: f32, sign: f32) -> f32 {
-    let half = width / 2 + 2;
-    let (from, to) = (u.saturating_sub(half), (u + half + 1).min(row.len()));
-    let flank = |a: usize, b: usize| -> f32 {
-        let part = &row[a.min(row.len())..b.min(row.len())];
-        part.iter().sum::<f32>() / part.len().max(1) as f32
-    };
-    let left = flank(from.saturating_sub(FLANK), from);
-    let right = flank(to, to + FLANK);
-    let background = match (from > 0, to < row.len()) {
-        (true, true) => 0.5 * (left + right),
-        (true, false) => left,
-        _ => right,
-    } - offset;
-    if !(background > 0.0) {
-        return 0.0;
-    }
-    row[from..to].iter().map(|v| sign * (1.0 - (v - offset) / background)).sum()
-}
-
-/// The depth of the crack's widest part: the contrast of its middle against its flanks.
-fn deepest(
-    image: &[f32],
-    path: &[usize],
-    wide: &[u8],
-    length: usize,
-    offset: f32,
-    sign: f32,
-) -> f32 {
-    let mut depths: Vec<f32> = path
-        .iter()
-        .enumerate()
-        .filter_map(|(line, u)| {
-            let row = &image[line * length..(line + 1) * length];
-            let half = usize::from(wide[line * length + u]) / 2 + 3;
-            let (left, right) = (u.checked_sub(half + FLANK)?, u + half + FLANK);
-            let flank = (row.get(left..u - half)?.iter().sum::<f32>()
-                + row.get(u + half..right)?.iter().sum::<f32>())
-                / (2 * FLANK) as f32
-                - offset;
-            let middle = row.get(u.checked_sub(1)?..u + 2)?.iter().sum::<f32>() / 3.0 - offset;
-            (flank > 0.0).then_some(sign * (1.0 - middle / flank))
-        })
-        .filter(|depth| depth.is_finite())
-        .collect();
-    depths.sort_by(f32::total_cmp);
-    let high = depths.get(depths.len() * 9 / 10).copied().unwrap_or(0.5);
-    // A narrow crack never shows its depth; a guess from below would make it too wide.
-    high.clamp(0.5, 1.0)
 }

@@ -1,0 +1,240 @@
+//! Following a crack: where it has gone on, and what branches off it since.
+//!
+//! What was seen open stays where it is, so that a station means the same place for the whole run;
+//! a search only adds stations beyond the ends and further lines, and replaces what was never open.
+
+use std::sync::Arc;
+
+use super::Crack;
+use super::curve::{Curve, distance, nearest};
+use super::fit::Profile;
+use super::geometry::{Branch, Geometry};
+use super::known::{Known, continue_straight, reach};
+use super::opened::{Open, open_parts};
+use crate::gauge::View;
+
+/// A traced line goes on from an end that it passes this near, px beyond half the opening.
+const NEAR: f32 = 4.0;
+/// It must agree in direction: cosine of the angle.
+const AGREES: f32 = 0.5;
+/// Nodes before the end from which it may go on, too.
+const LOOK_BACK: [usize; 4] = [0, 8, 16, 24];
+/// Closed nodes at the start that a line may be given anew.
+const HEAD_MOST: usize = 30;
+/// A line that stays this far from all others, px beyond half the opening, is a new one, and needs
+/// this length.
+const APART: f32 = 6.0;
+const LENGTH_LEAST: usize = 24;
+/// Shorter continuations are noise of the trace, px.
+const CONTINUED_LEAST: usize = 4;
+
+/// What is known, with the lines that a search found; nothing when it found nothing new to say.
+pub fn renewed(
+    crack: &Crack,
+    view: &View<'_>,
+    known: &Known,
+    profile: &Profile,
+    lines: Vec<(Curve, Vec<f32>)>,
+) -> Option<Known> {
+    let geometry = &*known.geometry;
+    let parts = open_parts(geometry, profile);
+    if parts.iter().all(Option::is_none) && crack.layout.along.is_none() {
+        // What was known has closed, or never was.
+        return (!lines.is_empty()).then(|| Known::first(crack, view, lines).0);
+    }
+    let mut branches = known.moved(crack, &known.centre);
+    let mut half_width: Vec<f32> = known.opening.iter().map(|w| (0.5 * w).max(2.0)).collect();
+    if crack.layout.along.is_some() {
+        replace_closed(&mut branches, &parts, &lines);
+    } else {
+        for (branch, part) in branches.iter_mut().zip(&parts) {
+            if let Some(part) = part {
+                go_on(crack, branch, *part, &known.opening, &lines);
+            }
+        }
+        add_new(crack, &mut branches, &known.opening, &lines, &mut half_width);
+    }
+    let root = Arc::clone(&geometry.root);
+    let mut out = Known::rough(crack, view, &root, branches, &half_width, Some(known.shared));
+    for part in parts.iter().flatten() {
+        for k in part.stations() {
+            out.opening[k] = known.opening[k];
+        }
+    }
+    let again = Geometry::new(
+        root,
+        out.geometry.branches.clone(),
+        crack.layout.slots,
+        crack.config.region,
+        reach(&out.opening, out.shared.psf_px),
+    );
+    out.geometry = Arc::new(again);
+    Some(out)
+}
+
+/// Where each station has a line of its own, closed stations take what the search found on theirs.
+fn replace_closed(branches: &mut [Branch], parts: &[Option<Open>], lines: &[(Curve, Vec<f32>)]) {
+    let (Some(branch), Some((found, _))) = (branches.first_mut(), lines.first()) else { return };
+    let part = parts.first().copied().flatten();
+    for (k, (point, found)) in branch.curve.points.iter_mut().zip(&found.points).enumerate() {
+        if !part.is_some_and(|part| part.stations().contains(&(branch.first + k))) {
+            *point = *found;
+        }
+    }
+}
+
+/// Continues a line beyond the ends of its open part.
+fn go_on(
+    crack: &Crack,
+    branch: &mut Branch,
+    part: Open,
+    opening: &[f32],
+    lines: &[(Curve, Vec<f32>)],
+) {
+    let room = crack.layout.room_of(branch.first);
+    branch.curve.points.truncate(branch.own);
+    let first = branch.first;
+    let last = (part.last - first).min(branch.own.saturating_sub(1));
+    let near = NEAR + 0.5 * opening[part.last].max(0.0);
+    // A line that was traced while it was short may end in a hook: from a little before its end it
+    // may go on better.
+    let tail = LOOK_BACK
+        .into_iter()
+        .filter_map(|back| {
+            let from = last.checked_sub(back)?;
+            let tail = beyond(&branch.curve, from, lines, near)?;
+            (back == 0 || tail.len() > back + CONTINUED_LEAST).then_some((from, tail))
+        })
+        .max_by_key(|(from, tail)| from + tail.len());
+    // What was never seen open is no part of the line.
+    let (from, tail) = tail.unwrap_or((last, Vec::new()));
+    branch.curve.points.truncate(from + 1);
+    branch.curve.points.extend(tail);
+    let head = (part.first - first).min(branch.own.saturating_sub(1));
+    if head < HEAD_MOST && first > room.start {
+        let turned = branch.curve.reversed();
+        let at = turned.points.len() - 1 - head;
+        let near = NEAR + 0.5 * opening[part.first].max(0.0);
+        if let Some(lead) = beyond(&turned, at, lines, near) {
+            let count = lead.len().min(first - room.start + head);
+            if count > head {
+                let kept = branch.curve.points.split_off(head);
+                branch.curve.points = lead[..count].iter().rev().copied().collect();
+                branch.curve.points.extend(kept);
+                branch.first = first + head - count;
+            }
+        }
+    }
+    branch.curve.points.truncate(room.end - branch.first);
+    branch.own = branch.curve.points.len();
+    continue_straight(&mut branch.curve, crack);
+    branch.curve.points.truncate(room.end - branch.first);
+}
+
+/// The nodes of a traced line beyond node `end` of a curve; nothing when none goes on there.
+fn beyond(
+    curve: &Curve,
+    end: usize,
+    lines: &[(Curve, Vec<f32>)],
+    near: f32,
+) -> Option<Vec<[f32; 2]>> {
+    let at = *curve.points.get(end)?;
+    let from = curve.points[end.saturating_sub(10)];
+    let long = distance(from, at);
+    if long == 0.0 {
+        return None;
+    }
+    let along = [(at[0] - from[0]) / long, (at[1] - from[1]) / long];
+    let mut best: Option<Vec<[f32; 2]>> = None;
+    for (line, _) in lines {
+        for line in [line.clone(), line.reversed()] {
+            let Some((node, far)) = line.nearest(at) else { continue };
+            let ahead = line.points[(node + 8).min(line.points.len() - 1)];
+            let behind = line.points[node.saturating_sub(4)];
+            let step = distance(behind, ahead);
+            let agrees = step > 0.0
+                && (ahead[0] - behind[0]) * along[0] + (ahead[1] - behind[1]) * along[1]
+                    > AGREES * step;
+            if far > near || !agrees {
+                continue;
+            }
+            let past = |p: &&[f32; 2]| (p[0] - at[0]) * along[0] + (p[1] - at[1]) * along[1] >= 0.8;
+            let skipped = line.points[node..].iter().position(|p| past(&p));
+            let Some(skipped) = skipped else { continue };
+            let tail = &line.points[node + skipped..];
+            let longer = best.as_ref().is_none_or(|best| tail.len() > best.len());
+            if tail.len() >= CONTINUED_LEAST && longer {
+                best = Some(tail.to_vec());
+            }
+        }
+    }
+    best
+}
+
+/// Gives lines that no known one covers a place, while there is room.
+fn add_new(
+    crack: &Crack,
+    branches: &mut Vec<Branch>,
+    opening: &[f32],
+    lines: &[(Curve, Vec<f32>)],
+    half_width: &mut [f32],
+) {
+    for (line, half) in lines {
+        let covered = |at: [f32; 2]| {
+            branches.iter().any(|branch| {
+                nearest(branch.curve.points.iter().copied().enumerate(), at).is_some_and(
+                    |(node, far)| far < APART + 0.5 * opening[branch.first + node].max(0.0),
+                )
+            })
+        };
+        let free: Vec<bool> = line.points.iter().map(|at| !covered(*at)).collect();
+        let Some((from, to)) = longest_run(&free) else { continue };
+        if to - from < LENGTH_LEAST {
+            continue;
+        }
+        let taken = |k: usize| {
+            crack
+                .layout
+                .room(k)
+                .is_some_and(|room| branches.iter().any(|branch| room.contains(&branch.first)))
+        };
+        let Some(room) =
+            (1..=crack.layout.branches).find(|k| !taken(*k)).and_then(|k| crack.layout.room(k))
+        else {
+            break;
+        };
+        let mut curve = Curve { points: line.points[from..to].to_vec() };
+        let mut half = half[from..to].to_vec();
+        // Outward from where it touches what was known.
+        if from == 0 && to < line.points.len() {
+            curve = curve.reversed();
+            half.reverse();
+        }
+        curve.points.truncate(room.len());
+        let own = curve.points.len();
+        for (place, half) in room.clone().zip(&half) {
+            half_width[place] = *half;
+        }
+        continue_straight(&mut curve, crack);
+        curve.points.truncate(room.len());
+        branches.push(Branch { curve, first: room.start, own });
+    }
+}
+
+/// The longest run of true: from and to.
+fn longest_run(free: &[bool]) -> Option<(usize, usize)> {
+    let (mut best, mut from) = (None::<(usize, usize)>, None);
+    for (k, is_free) in free.iter().copied().chain([false]).enumerate() {
+        match (is_free, from) {
+            (true, None) => from = Some(k),
+            (false, Some(start)) => {
+                if best.is_none_or(|(a, b)| k - start > b - a) {
+                    best = Some((start, k));
+                }
+                from = None;
+            }
+            _ => {}
+        }
+    }
+    best
+}

@@ -1,0 +1,224 @@
+//! Where the stations of a crack lie, and which pixels each of them looks at.
+//!
+//! Every pixel near the centre line belongs to the station whose foot point is nearest, at a signed
+//! distance perpendicular to the line. So a crack may run in any direction and bend: no pixel is
+//! interpolated, none counts twice, and its noise stays independent. A pixel that is nearer to
+//! another branch belongs to that one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::curve::Curve;
+use super::shape::LANES;
+use crate::frame::Region;
+
+/// A pixel that fills up a station and is not looked at.
+pub const NO_PIXEL: [u16; 2] = [u16::MAX; 2];
+
+/// A centre line and the places of its stations in the gauge's lists.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    pub curve: Curve,
+    /// The place of its first station.
+    pub first: usize,
+    /// Stations of its own; those after them are the line's straight continuation, where the tip
+    /// may go next.
+    pub own: usize,
+}
+
+impl Branch {
+    /// Its places in the lists.
+    pub fn stations(&self) -> Range<usize> {
+        self.first..self.first + self.curve.points.len()
+    }
+}
+
+/// Marks geometries whose stations mean the same places.
+#[derive(Debug)]
+pub struct Root;
+
+/// All stations and their pixels.
+#[derive(Debug)]
+pub struct Geometry {
+    pub root: Arc<Root>,
+    /// The crack itself first, then those that leave it.
+    pub branches: Vec<Branch>,
+    /// Reference px; NaN where no station is.
+    pub at: Vec<[f32; 2]>,
+    /// Unit vector across the line, in the direction of positive distances.
+    pub normal: Vec<[f32; 2]>,
+    /// Length of the line that a station stands for, px; 0 where none is.
+    pub step: Vec<f32>,
+    /// Where the pixels of each station begin; one more than stations.
+    pub begin: Vec<u32>,
+    /// Reference px, (x, y).
+    pub pixels: Vec<[u16; 2]>,
+    /// Distance of each from the line, px.
+    pub distance: Vec<f32>,
+}
+
+impl Geometry {
+    /// Places `branches` in lists of `slots` stations; `reach` says how far from the line each
+    /// station (by its place) looks, px.
+    pub fn new(
+        root: Arc<Root>,
+        branches: Vec<Branch>,
+        slots: usize,
+        region: Region,
+        reach: impl Fn(usize) -> f32,
+    ) -> Geometry {
+        let mut at = vec![[f32::NAN; 2]; slots];
+        let mut normal = vec![[0.0; 2]; slots];
+        let mut step = vec![0.0; slots];
+        for branch in &branches {
+            let points = &branch.curve.points;
+            for (k, tangent) in branch.curve.tangents().into_iter().enumerate() {
+                let place = branch.first + k;
+                at[place] = points[k];
+                normal[place] = [-tangent[1], tangent[0]];
+                let (a, b) = (points[k.saturating_sub(1)], points[(k + 1).min(points.len() - 1)]);
+                let pieces = if k == 0 || k + 1 == points.len() { 1.0 } else { 2.0 };
+                step[place] = super::curve::distance(a, b) / pieces;
+            }
+        }
+        let mut painter = Painter::new(region);
+        for branch in &branches {
+            painter.paint(branch, &reach);
+        }
+        let (begin, pixels, distance) = painter.sorted(slots);
+        Geometry { root, branches, at, normal, step, begin, pixels, distance }
+    }
+
+    /// Number of stations in the lists, used or not.
+    pub fn slots(&self) -> usize {
+        self.at.len()
+    }
+}
+
+/// The nearest line of each pixel so far.
+struct Painter {
+    region: Region,
+    /// Station and signed distance; `u32::MAX` where there is none.
+    nearest: Vec<(u32, f32)>,
+}
+
+impl Painter {
+    fn new(region: Region) -> Painter {
+        Painter { region, nearest: vec![(u32::MAX, f32::INFINITY); region.width * region.height] }
+    }
+
+    fn paint(&mut self, branch: &Branch, reach: &impl Fn(usize) -> f32) {
+        let points = &branch.curve.points;
+        for k in 0..points.len().saturating_sub(1) {
+            let far = reach(branch.first + k).max(reach(branch.first + k + 1));
+            self.paint_piece((points[k], points[k + 1]), (k, points.len() - 1), branch.first, far);
+        }
+    }
+
+    fn paint_piece(
+        &mut self,
+        (a, b): ([f32; 2], [f32; 2]),
+        (piece, pieces): (usize, usize),
+        first: usize,
+        far: f32,
+    ) {
+        let (ux, uy) = (b[0] - a[0], b[1] - a[1]);
+        let squared = ux * ux + uy * uy;
+        if squared == 0.0 {
+            return;
+        }
+        let long = squared.sqrt();
+        let columns =
+            span(a[0].min(b[0]) - far, a[0].max(b[0]) + far, self.region.x, self.region.width);
+        let rows =
+            span(a[1].min(b[1]) - far, a[1].max(b[1]) + far, self.region.y, self.region.height);
+        for y in rows {
+            for x in columns.clone() {
+                let (px, py) = (x as f32 - a[0], y as f32 - a[1]);
+                let share = (px * ux + py * uy) / squared;
+                // Beyond the line's ends half a station is looked at, and nothing more.
+                let edge = 0.5 / long;
+                let low = if piece == 0 { -edge } else { -1.0 };
+                let high = if piece + 1 == pieces { 1.0 + edge } else { 2.0 };
+                if !(low..=high).contains(&share) {
+                    continue;
+                }
+                let across = (ux * py - uy * px) / long;
+                let inside = share.clamp(0.0, 1.0);
+                let distance = (px - inside * ux).hypot(py - inside * uy);
+                let place = (y - self.region.y) * self.region.width + x - self.region.x;
+                if distance <= far && distance < self.nearest[place].1.abs() {
+                    let station = first + piece + usize::from(share > 0.5);
+                    self.nearest[place] = (station as u32, distance.copysign(across));
+                }
+            }
+        }
+    }
+
+    /// The pixels by station, each filled up to whole blocks.
+    fn sorted(self, slots: usize) -> (Vec<u32>, Vec<[u16; 2]>, Vec<f32>) {
+        let mut counts = vec![0usize; slots];
+        for (station, _) in self.nearest.iter().filter(|(station, _)| *station != u32::MAX) {
+            counts[*station as usize] += 1;
+        }
+        let mut begin = Vec::with_capacity(slots + 1);
+        let mut total = 0;
+        for count in &counts {
+            begin.push(total as u32);
+            total += count.next_multiple_of(LANES);
+        }
+        begin.push(total as u32);
+        let (mut pixels, mut distance) = (vec![NO_PIXEL; total], vec![0.0; total]);
+        let mut next: Vec<usize> = begin.iter().map(|at| *at as usize).collect();
+        for (place, (station, across)) in self.nearest.iter().enumerate() {
+            if *station == u32::MAX {
+                continue;
+            }
+            let to = &mut next[*station as usize];
+            let (x, y) = (place % self.region.width, place / self.region.width);
+            // Frames are far smaller than 65,535 px.
+            pixels[*to] = [(x + self.region.x) as u16, (y + self.region.y) as u16];
+            distance[*to] = *across;
+            *to += 1;
+        }
+        (begin, pixels, distance)
+    }
+}
+
+/// Whole pixels from `low` to `high` within a side of the region.
+fn span(low: f32, high: f32, start: usize, size: usize) -> Range<usize> {
+    let end = (start + size) as f32;
+    let first = low.ceil().clamp(start as f32, end) as usize;
+    let last = (high.floor() + 1.0).clamp(start as f32, end) as usize;
+    first..last.max(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pixel_near_a_slanted_line_belongs_to_one_station_at_its_distance() {
+        let region = Region { x: 10, y: 20, width: 60, height: 60 };
+        let curve = Curve { points: vec![[20.0, 30.0], [60.0, 70.0]] }.resampled();
+        let stations = curve.points.len();
+        let branch = Branch { curve, first: 3, own: stations };
+        let geometry = Geometry::new(Arc::new(Root), vec![branch], stations + 10, region, |_| 6.0);
+        let mut seen = std::collections::BTreeSet::new();
+        for k in 0..geometry.slots() {
+            for at in geometry.begin[k] as usize..geometry.begin[k + 1] as usize {
+                let [x, y] = geometry.pixels[at];
+                if [x, y] == NO_PIXEL {
+                    continue;
+                }
+                assert!(seen.insert((x, y)), "pixel {x}, {y} counts twice");
+                // The line is y = x + 10.
+                let across = (f32::from(y) - f32::from(x) - 10.0) / 2.0f32.sqrt();
+                assert!((geometry.distance[at] - across).abs() < 1e-3);
+            }
+        }
+        let area = 56.57 * 12.0;
+        assert!((seen.len() as f32 - area).abs() < 0.05 * area, "{} pixels", seen.len());
+        assert!(geometry.at[2][0].is_nan() && geometry.at[3] == [20.0, 30.0]);
+    }
+}

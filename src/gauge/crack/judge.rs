@@ -1,0 +1,147 @@
+//! What must not be read as growth: whether a frame looks as the frames before it did.
+//!
+//! The background beside each station is remembered, over many frames. A station whose background
+//! has changed against the others' (a shadow, a flash, a deposit) is not measured. When the
+//! brightness of all, the focus, the contrast or the scatter has changed at once, the frame is
+//! marked: its quality falls, and numbers that do not follow from the frames before are withheld,
+//! until the new state has lasted.
+
+use super::fit::Profile;
+use super::geometry::Geometry;
+
+/// Frames over which a background is remembered: longer than what passes by.
+const MEMORY: f32 = 200.0;
+/// Frames over which the whole brightness and the scatter are.
+const SHORT_MEMORY: f32 = 12.0;
+/// ln of a change of one station's background against the others'.
+const LOCAL: f32 = 0.35;
+/// ln of a change of all.
+const GLOBAL: f32 = 0.15;
+/// Share of stations that may fail before the frame is marked.
+const SHARE: f32 = 0.03;
+/// Factor by which the scatter may grow, and from where it counts: a tip that passes adds some.
+const SCATTER: f32 = 8.0;
+const SCATTER_LEAST: f32 = 2.0;
+/// Frames after which a new state is the state.
+const LASTING: u32 = 24;
+
+/// What is remembered.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    /// Background of each station over the typical one; NaN where it was never seen.
+    relative: Vec<f32>,
+    /// Frames that each has been seen.
+    seen: Vec<f32>,
+    /// Typical background, counts, and typical excess.
+    brightness: Option<f32>,
+    scatter: Option<f32>,
+    /// Marked frames one after the other.
+    marked: u32,
+}
+
+/// What is wrong with a frame.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// Stations that were not measured after all.
+    pub blind: Vec<usize>,
+    /// 1 where all is as it was; less the more has changed.
+    pub trust: f32,
+    /// Numbers that do not follow from the frames before are withheld.
+    pub marked: bool,
+    /// The state has changed for good: what was known of depth and point spread is void.
+    pub renewed: bool,
+}
+
+impl Judge {
+    /// Judges the next frame; `known` says which stations are looked at for more than the tip's
+    /// possible future.
+    pub fn judge(&mut self, geometry: &Geometry, profile: &Profile) -> Verdict {
+        let mut out = Verdict { trust: 1.0, ..Verdict::default() };
+        let own: Vec<usize> = geometry
+            .branches
+            .iter()
+            .flat_map(|branch| branch.first..branch.first + branch.own)
+            .filter(|k| profile.level[*k] > 0.0)
+            .collect();
+        self.relative.resize(profile.level.len(), f32::NAN);
+        self.seen.resize(profile.level.len(), 0.0);
+        let ratios = own.iter().filter(|k| self.relative[**k].is_finite());
+        let brightness = median(ratios.map(|k| profile.level[*k] / self.relative[*k]).collect())
+            .or_else(|| median(own.iter().map(|k| profile.level[*k]).collect()));
+        let Some(brightness) = brightness else { return out };
+        for k in 0..profile.level.len() {
+            let change = (profile.level[k] / brightness / self.relative[k]).ln();
+            // A level's own noise is far less, once it has been seen some times.
+            if change.abs() > LOCAL && self.seen[k] > 3.0 {
+                out.blind.push(k);
+            }
+        }
+        let excess = typical(profile, &own);
+        let before = *self.brightness.get_or_insert(brightness);
+        let scattered = *self.scatter.get_or_insert(excess);
+        let dimmed = (brightness / before).ln().abs();
+        let blind = out.blind.len() as f32 / own.len().max(1) as f32;
+        let mut changes = 0;
+        for changed in [
+            dimmed > GLOBAL,
+            profile.shared.psf_jump > 0.0,
+            profile.shared.depth_jump > 0.0,
+            blind > SHARE,
+            excess > SCATTER * scattered.max(SCATTER_LEAST),
+        ] {
+            changes += u32::from(changed);
+        }
+        out.marked = changes > 0;
+        out.trust = 0.4f32.powi(changes.min(3) as i32) * (1.0 - blind.min(1.0));
+        self.marked = if out.marked { self.marked + 1 } else { 0 };
+        if self.marked >= LASTING {
+            out.renewed = true;
+            self.marked = 0;
+            (self.brightness, self.scatter) = (Some(brightness), Some(excess));
+            self.relative.fill(f32::NAN);
+        } else if !out.marked {
+            let share = 1.0 / SHORT_MEMORY;
+            self.brightness = Some(before + share * (brightness - before));
+            self.scatter = Some(scattered + share * (excess - scattered));
+        }
+        if !out.marked || out.renewed {
+            self.remember(profile, brightness);
+        }
+        out
+    }
+
+    fn remember(&mut self, profile: &Profile, brightness: f32) {
+        for (k, level) in profile.level.iter().enumerate() {
+            let now = level / brightness;
+            if !(now > 0.0) {
+                continue;
+            }
+            if self.relative[k].is_nan() {
+                (self.relative[k], self.seen[k]) = (now, 0.0);
+            }
+            self.seen[k] += 1.0;
+            let share = (1.0 / self.seen[k]).max(1.0 / MEMORY);
+            self.relative[k] += share * (now - self.relative[k]);
+        }
+    }
+
+    /// Where the lines have moved, backgrounds are learnt anew.
+    pub fn forget(&mut self, stations: impl Iterator<Item = usize>) {
+        for k in stations {
+            if let (Some(relative), Some(seen)) = (self.relative.get_mut(k), self.seen.get_mut(k)) {
+                (*relative, *seen) = (f32::NAN, 0.0);
+            }
+        }
+    }
+}
+
+fn typical(profile: &Profile, own: &[usize]) -> f32 {
+    median(own.iter().map(|k| profile.excess[*k]).collect()).unwrap_or(1.0)
+}
+
+/// The median of the finite values.
+fn median(mut values: Vec<f32>) -> Option<f32> {
+    values.retain(|v| v.is_finite());
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)
+}

@@ -1,0 +1,303 @@
+//! What is known of a crack between frames, and how it begins: from traced lines to stations with a
+//! first opening, the integrated deficit of brightness over the depth.
+
+use std::sync::Arc;
+
+use super::curve::Curve;
+use super::fit::{Profile, by_branch, fit};
+use super::geometry::{Branch, Geometry, NO_PIXEL, Root};
+use super::opened::open_parts;
+use super::shared::Shared;
+use super::{Crack, Layout};
+use crate::gauge::View;
+
+/// Background on each side beyond the opening and the point spread, px.
+const FLANK: f32 = 7.0;
+/// Stations of straight continuation, where the tip may go next.
+pub const AHEAD: usize = 24;
+/// A crack that comes this near to the region's border goes on outside, px.
+pub const BORDER: f32 = 6.0;
+/// Rounds in which a traced line is brought to where the fit sees the centre.
+const CENTRING: usize = 2;
+
+/// What is expected of the next frames.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub geometry: Arc<Geometry>,
+    /// Of each station: distance of the centre from the line, and opening, px.
+    pub centre: Vec<f32>,
+    pub opening: Vec<f32>,
+    pub shared: Shared,
+}
+
+impl Known {
+    /// Stations on traced lines, each with half the width that it seems to have, px; and what the
+    /// frame says of them.
+    pub fn first(
+        crack: &Crack,
+        view: &View<'_>,
+        lines: Vec<(Curve, Vec<f32>)>,
+    ) -> (Known, Profile) {
+        let root = Arc::new(Root);
+        let mut lines = lines;
+        let (branches, half_width) = crack.layout.place(&lines, crack);
+        let mut known = Known::rough(crack, view, &root, branches, &half_width, None);
+        let seen = fit(crack, view, &known);
+        if crack.layout.along.is_none() && known.opens_towards_its_end(&seen, crack) {
+            if let Some((curve, half)) = lines.first_mut() {
+                *curve = curve.reversed();
+                half.reverse();
+            }
+            let (branches, half_width) = crack.layout.place(&lines, crack);
+            known = Known::rough(crack, view, &root, branches, &half_width, None);
+        }
+        let mut profile = fit(crack, view, &known);
+        for _ in 0..CENTRING {
+            known = known.centred(crack, &profile);
+            profile = fit(crack, view, &known);
+        }
+        (known, profile)
+    }
+
+    /// Whether the first line has its mouth at its last station: the end at the region's border, or
+    /// else the wider one; of equal ones the upper, then the left.
+    fn opens_towards_its_end(&self, seen: &Profile, crack: &Crack) -> bool {
+        let Some(open) = open_parts(&self.geometry, seen).first().copied().flatten() else {
+            return false;
+        };
+        let (first, last) = (self.geometry.at[open.first], self.geometry.at[open.last]);
+        match (at_border(first, crack), at_border(last, crack)) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => {
+                let third = ((open.last - open.first) / 3).max(1);
+                let sum = |from: usize| {
+                    let part = &seen.opening[from..from + third];
+                    part.iter().filter(|w| w.is_finite()).sum::<f32>()
+                };
+                let (head, tail) = (sum(open.first), sum(open.last + 1 - third));
+                let alike = (tail - head).abs() < 0.1 * (tail + head);
+                if alike { (last[1], last[0]) < (first[1], first[0]) } else { tail > head }
+            }
+        }
+    }
+
+    /// Openings from the deficit of brightness; depth and point spread too, unless they are given.
+    pub fn rough(
+        crack: &Crack,
+        view: &View<'_>,
+        root: &Arc<Root>,
+        branches: Vec<Branch>,
+        half_width: &[f32],
+        shared: Option<Shared>,
+    ) -> Known {
+        let psf = shared.map_or(crack.config.psf_px.unwrap_or(1.2) as f32, |s| s.psf_px);
+        let inner = |k: usize| half_width[k] + 2.5 * psf;
+        let slots = crack.layout.slots;
+        let wide =
+            Geometry::new(Arc::clone(root), branches.clone(), slots, crack.config.region, |k| {
+                inner(k) + FLANK
+            });
+        let (deficit, middle) = deficits(&wide, view, crack.sign(), &inner);
+        let shared =
+            shared.unwrap_or_else(|| Shared::guessed(crack, deepest(&middle, crack.sign())));
+        let most = crack.config.max_width_px as f32;
+        let opening: Vec<f32> = deficit
+            .iter()
+            .map(|d| if d.is_finite() { (d / shared.depth.abs()).clamp(0.0, most) } else { 0.0 })
+            .collect();
+        let geometry = Geometry::new(
+            Arc::clone(root),
+            branches,
+            slots,
+            crack.config.region,
+            reach(&opening, psf),
+        );
+        Known { geometry: Arc::new(geometry), centre: vec![0.0; slots], opening, shared }
+    }
+
+    /// The same with its lines where a profile saw the centres, and openings as it saw them.
+    fn centred(&self, crack: &Crack, profile: &Profile) -> Known {
+        let seen: Vec<f32> = (0..profile.centre.len())
+            .map(|k| if profile.centre_error[k] < 0.6 { profile.centre[k] } else { f32::NAN })
+            .collect();
+        let branches = self.moved(crack, &seen);
+        let rows: Vec<[f64; 2]> = profile
+            .opening
+            .iter()
+            .map(|w| if w.is_finite() { [f64::from(*w), 1.0] } else { [0.0, 0.0] })
+            .collect();
+        let opening: Vec<f32> = by_branch(&self.geometry, &rows, crack.config.smooth_stations)
+            .iter()
+            .map(|[sum, n]| if *n > 0.0 { (sum / n) as f32 } else { 0.0 })
+            .collect();
+        let shared =
+            Shared { new_depth_information: 0.0, new_psf_information: 0.0, ..profile.shared };
+        let geometry = Geometry::new(
+            Arc::clone(&self.geometry.root),
+            branches,
+            opening.len(),
+            crack.config.region,
+            reach(&opening, shared.psf_px),
+        );
+        Known { geometry: Arc::new(geometry), centre: vec![0.0; opening.len()], opening, shared }
+    }
+
+    /// The lines with their nodes moved across by `centre`, px; NaN moves as the neighbours do.
+    pub fn moved(&self, crack: &Crack, centre: &[f32]) -> Vec<Branch> {
+        let rows: Vec<[f64; 2]> = centre
+            .iter()
+            .map(|c| if c.is_finite() { [f64::from(*c), 1.0] } else { [0.0, 0.03] })
+            .collect();
+        let shift = by_branch(&self.geometry, &rows, 2.0);
+        let along = crack.layout.along;
+        let mut branches = self.geometry.branches.clone();
+        for branch in &mut branches {
+            let own = branch.own;
+            for (k, point) in branch.curve.points.iter_mut().enumerate() {
+                let place = branch.first + k;
+                let by = (shift[place][0] / shift[place][1]) as f32;
+                let [nx, ny] = self.geometry.normal[place];
+                if !by.is_finite() {
+                    continue;
+                }
+                // Where each station has its own line of pixels, it stays on that.
+                match along {
+                    Some(super::config::Along::Y) if nx.abs() > 0.1 => point[0] += by / nx,
+                    Some(super::config::Along::X) if ny.abs() > 0.1 => point[1] += by / ny,
+                    _ => *point = [point[0] + by * nx, point[1] + by * ny],
+                }
+            }
+            if along.is_none() {
+                branch.curve.points.truncate(own);
+                continue_straight(&mut branch.curve, crack);
+                branch.curve.points.truncate(crack.layout.room_of(branch.first).end - branch.first);
+            }
+        }
+        branches
+    }
+}
+
+/// How far each station looks: over the opening, the point spread, and some background.
+pub fn reach(opening: &[f32], psf: f32) -> impl Fn(usize) -> f32 {
+    // Neighbours bring the width of a tip that opens soon.
+    let near = move |k: usize| {
+        let part = &opening[k.saturating_sub(4)..(k + 5).min(opening.len())];
+        part.iter().copied().fold(0.0f32, f32::max)
+    };
+    move |k| (0.5 * near(k) + 3.5 * psf + FLANK).ceil()
+}
+
+impl Layout {
+    /// Gives each line its stations; the first one is the crack. What finds no place is left out.
+    fn place(&self, lines: &[(Curve, Vec<f32>)], crack: &Crack) -> (Vec<Branch>, Vec<f32>) {
+        let mut half_width = vec![2.0; self.slots];
+        let mut branches = Vec::new();
+        for (k, (curve, half)) in lines.iter().enumerate() {
+            let Some(room) = self.room(k) else { break };
+            let mut curve = curve.clone();
+            curve.points.truncate(room.len());
+            let own = curve.points.len();
+            let starts_inside = curve.points.first().is_some_and(|at| !at_border(*at, crack));
+            let free = room.len().saturating_sub(own + AHEAD);
+            let lead = if k == 0 && self.along.is_none() && starts_inside { free / 4 } else { 0 };
+            if self.along.is_none() {
+                continue_straight(&mut curve, crack);
+            }
+            curve.points.truncate(room.len() - lead);
+            let own = own.min(curve.points.len());
+            let first = room.start + lead;
+            for (place, half) in (first..first + own).zip(half) {
+                half_width[place] = *half;
+            }
+            branches.push(Branch { curve, first, own });
+        }
+        (branches, half_width)
+    }
+}
+
+/// Adds nodes straight on, within the region.
+pub fn continue_straight(curve: &mut Curve, crack: &Crack) {
+    let Some(end) = curve.points.last().copied() else { return };
+    let from = curve.points[curve.points.len().saturating_sub(20)];
+    let long = super::curve::distance(from, end);
+    if long == 0.0 || at_border(end, crack) {
+        return;
+    }
+    let step = [(end[0] - from[0]) / long, (end[1] - from[1]) / long];
+    for k in 1..=AHEAD {
+        let at = [end[0] + k as f32 * step[0], end[1] + k as f32 * step[1]];
+        let region = crack.config.region;
+        let inside = at[0] >= region.x as f32
+            && at[1] >= region.y as f32
+            && at[0] <= (region.x + region.width - 1) as f32
+            && at[1] <= (region.y + region.height - 1) as f32;
+        if !inside {
+            break;
+        }
+        curve.points.push(at);
+    }
+}
+
+/// True when a point is so near to the region's border that the crack goes on outside.
+pub fn at_border(at: [f32; 2], crack: &Crack) -> bool {
+    let region = crack.config.region;
+    let (left, top) = (at[0] - region.x as f32, at[1] - region.y as f32);
+    let (right, bottom) = (region.width as f32 - 1.0 - left, region.height as f32 - 1.0 - top);
+    left.min(top).min(right).min(bottom) < BORDER
+}
+
+/// What is missing (or in excess, where the crack is bright) over the background at each station,
+/// as a length of full depth, and the share missing in its middle; shared by some neighbours.
+fn deficits(
+    geometry: &Geometry,
+    view: &View<'_>,
+    sign: f32,
+    inner: &impl Fn(usize) -> f32,
+) -> (Vec<f32>, Vec<f32>) {
+    let offset = view.noise().offset_counts as f32;
+    let mut signal = Vec::new();
+    view.read_pixels(&geometry.pixels, &mut signal);
+    // Sums of the flanks, of the inside and of the middle, with their pixels.
+    let rows: Vec<[f64; 6]> = (0..geometry.slots())
+        .map(|k| {
+            let mut row = [0.0; 6];
+            for at in geometry.begin[k] as usize..geometry.begin[k + 1] as usize {
+                if geometry.pixels[at] == NO_PIXEL || !signal[at].is_finite() {
+                    continue;
+                }
+                let value = f64::from(signal[at] - offset);
+                let far = geometry.distance[at].abs();
+                let part = if far > inner(k) { 0 } else { 2 };
+                row[part] += value;
+                row[part + 1] += 1.0;
+                if far < 1.0 {
+                    row[4] += value;
+                    row[5] += 1.0;
+                }
+            }
+            row
+        })
+        .collect();
+    by_branch(geometry, &rows, 4.0)
+        .iter()
+        .zip(&geometry.step)
+        .map(|([flank, nf, inside, ni, middle, nm], step)| {
+            let level = flank / nf;
+            if !(level > 0.0) || *step <= 0.0 {
+                return (f32::NAN, f32::NAN);
+            }
+            let missing = f64::from(sign) * (ni - inside / level) / f64::from(*step);
+            (missing as f32, (f64::from(sign) * (1.0 - middle / nm / level)) as f32)
+        })
+        .unzip()
+}
+
+/// The depth of the crack's deepest part.
+fn deepest(middle: &[f32], sign: f32) -> f32 {
+    let mut depths: Vec<f32> = middle.iter().copied().filter(|d| d.is_finite()).collect();
+    depths.sort_by(f32::total_cmp);
+    let high = depths.get(depths.len() * 9 / 10).copied().unwrap_or(0.5);
+    // A narrow crack never shows its depth; a guess from below would make it too wide.
+    sign * high.clamp(0.5, if sign > 0.0 { 1.0 } else { 50.0 })
+}

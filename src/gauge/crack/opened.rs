@@ -1,0 +1,131 @@
+//! Which stations are open: the longest stretch of each line whose opening stands out of its error.
+
+use super::fit::{Profile, by_branch};
+use super::geometry::Geometry;
+
+/// A mean opening this many sigma above zero is open.
+const OPEN_SIGMA: f64 = 3.6;
+/// Stations (one sigma) over which openness is judged, beyond those that share a change.
+const JUDGED_OVER: f64 = 8.0;
+/// The ends go back to where a station by itself is this many sigma open.
+const END_SIGMA: f32 = 1.5;
+/// And to this share of the largest opening within so many stations.
+const END_SHARE: f32 = 0.5;
+const END_WITHIN: usize = 16;
+/// Closed stations that an open stretch may bridge.
+const BRIDGE: usize = 12;
+/// A further line is believed when its mean opening is this many sigma: among all that looks like a
+/// line it was chosen for standing out. So is the crack, when it is seen for the first time.
+pub const BELIEVED_SIGMA: f64 = 7.0;
+/// Open stations that make a crack.
+pub const STATIONS_LEAST: usize = 10;
+
+/// The connected open part of one line: places of its first and last station.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Open {
+    pub first: usize,
+    pub last: usize,
+}
+
+impl Open {
+    /// Its places.
+    pub fn stations(&self) -> std::ops::RangeInclusive<usize> {
+        self.first..=self.last
+    }
+}
+
+/// One sigma of a station's opening by what differs from station to station, px.
+pub fn own_error(profile: &Profile, k: usize) -> f32 {
+    (profile.noise_error[k] * profile.excess[k].sqrt()).hypot(profile.bend_error[k])
+}
+
+/// The open part of each line.
+pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
+    let rows: Vec<[f64; 2]> = (0..profile.opening.len())
+        .map(|k| {
+            let (opening, error) =
+                (f64::from(profile.opening[k]), f64::from(own_error(profile, k)));
+            let weight = if opening.is_finite() && error > 0.0 { error.powi(-2) } else { 0.0 };
+            [if weight > 0.0 { weight * opening } else { 0.0 }, weight]
+        })
+        .collect();
+    let smooth = by_branch(geometry, &rows, JUDGED_OVER);
+    // Of a mean over more stations than share a change, the error is less.
+    let shared = f64::from(profile.sharing);
+    let over = shared.hypot(2.0 * std::f64::consts::PI.sqrt() * JUDGED_OVER);
+    let least = OPEN_SIGMA * (shared / over).sqrt();
+    geometry
+        .branches
+        .iter()
+        .enumerate()
+        .map(|(line, branch)| {
+            let range = branch.stations();
+            let stands_out = |k: usize| {
+                let [sum, weight] = smooth[k];
+                weight > 0.0 && sum / weight > least / weight.sqrt()
+            };
+            let places = range.filter(|k| profile.opening[*k].is_finite()).enumerate();
+            let seen: Vec<(usize, usize)> = places.collect();
+            // What was not measured is no gap: gaps are counted in measured stations.
+            let part = longest(seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n))?;
+            let mut open = Open { first: seen[part.first].1, last: seen[part.last].1 };
+            // What stations share reaches beyond an end that stands wide open.
+            let inside = |k: usize| {
+                let near = k.saturating_sub(END_WITHIN).max(open.first)
+                    ..(k + END_WITHIN).min(open.last + 1);
+                profile.opening[near].iter().copied().fold(0.0, f32::max)
+            };
+            let ended = |k: usize| {
+                let least = (END_SIGMA * own_error(profile, k)).max(END_SHARE * inside(k));
+                !(profile.opening[k] > least)
+            };
+            let ended: Vec<bool> = open.stations().map(ended).collect();
+            let (first, last) =
+                (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
+            open = Open { first: open.first + first, last: open.first + last };
+            let believed = line == 0 || significance(profile, open) > BELIEVED_SIGMA;
+            (open.last + 1 - open.first >= STATIONS_LEAST && believed).then_some(open)
+        })
+        .collect()
+}
+
+/// The mean opening of a part over its error by what differs from station to station.
+pub fn significance(profile: &Profile, open: Open) -> f64 {
+    let (mut sum, mut variance, mut count) = (0.0, 0.0, 0.0);
+    for k in open.stations().filter(|k| profile.opening[*k].is_finite()) {
+        sum += f64::from(profile.opening[k]);
+        variance += f64::from(own_error(profile, k)).powi(2);
+        count += 1.0;
+    }
+    // Neighbours share their errors.
+    let error = (variance * f64::from(profile.sharing).min(count)).sqrt();
+    if error > 0.0 { sum / error } else { 0.0 }
+}
+
+/// The longest stretch of ascending places, bridging short gaps.
+fn longest(places: impl Iterator<Item = usize>) -> Option<Open> {
+    let (mut best, mut now): (Option<Open>, Option<Open>) = (None, None);
+    for k in places {
+        now = match now {
+            Some(part) if k - part.last <= BRIDGE => Some(Open { last: k, ..part }),
+            _ => Some(Open { first: k, last: k }),
+        };
+        let length = |part: &Open| part.last - part.first;
+        if best.is_none_or(|best| now.is_some_and(|now| length(&now) > length(&best))) {
+            best = now;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_gaps_are_bridged_and_the_longest_stretch_wins() {
+        let places = (0..20).chain(26..60).chain(90..120);
+        assert_eq!(longest(places), Some(Open { first: 0, last: 59 }));
+        assert_eq!(longest(std::iter::empty()), None);
+    }
+}
