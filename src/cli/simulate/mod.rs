@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 
 use super::{Failure, Outcome, print_json};
 use crate::noise::CameraModel;
-use crate::simulate::{Scene, SceneConfig, Specimen};
+use crate::simulate::{FrontLook, FrontShape, Growth, Scene, SceneConfig, Specimen};
 use crate::source::Faults;
 
 /// Simulate a recording with known truth: drift, front with a finger, crack, camera, cell
@@ -69,6 +69,13 @@ pub struct Args {
     jumps: usize,
     #[arg(long)]
     no_front: bool,
+    #[arg(long, value_enum, default_value_t = FrontShape::Finger)]
+    front_shape: FrontShape,
+    #[arg(long, value_enum, default_value_t = Growth::Advance)]
+    front_growth: Growth,
+    /// Share of the brightness that lithium takes away
+    #[arg(long, default_value_t = 0.35)]
+    front_darkening: f64,
     #[arg(long)]
     no_crack: bool,
     /// Belongs to replay: recordings keep no numbering that a lost frame could leave a gap in
@@ -116,6 +123,12 @@ impl Args {
         if self.frames == 0 {
             return Err(Failure::Usage(anyhow!("--frames is 0; a recording has at least one")));
         }
+        if !(0.0..1.0).contains(&self.front_darkening) {
+            return Err(Failure::Usage(anyhow!(
+                "--front-darkening is {}, but must be a share, 0 to less than 1",
+                self.front_darkening
+            )));
+        }
         self.trouble.add_to(SceneConfig {
             width: self.size.0,
             height: self.size.1,
@@ -136,6 +149,12 @@ impl Args {
             drift_step_px: self.drift_step,
             jumps: self.jumps,
             front: !self.no_front,
+            front_look: FrontLook {
+                shape: self.front_shape,
+                growth: self.front_growth,
+                darkening: self.front_darkening,
+                ..FrontLook::default()
+            },
             crack: !self.no_crack,
             ..SceneConfig::default()
         })
