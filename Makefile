@@ -22,8 +22,9 @@ bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench storage
 	$(CARGO) bench --bench recording
 
-accuracy: setup            ## registration against the Cramér–Rao bound, and through upsets
+accuracy: setup            ## registration and front against their bounds, and through upsets
 	$(CARGO) bench --bench registration
+	$(CARGO) bench --bench front
 	$(CARGO) bench --bench upsets
 
 peers: setup target/peers/ready   ## liwatch and the programs that benches/peers compares it with
