@@ -32,6 +32,8 @@ const BLOCK: usize = 8;
 /// Between neighbouring lines, the contour is torn where it jumps further than this, px.
 pub const TEAR_PX: f32 = 16.0;
 const SLOPE_MOST: f32 = 12.0;
+/// How much of a frame's own scatter beside the edge counts.
+const NEW: f32 = 0.2;
 /// Before anything is known of texture, evidence counts this much less.
 const EXCESS_FIRST: f32 = 3.0;
 
@@ -42,10 +44,15 @@ pub struct Contour {
     pub position: Vec<f32>,
     /// Their one sigma (neighbours are correlated).
     pub error: Vec<f32>,
+    /// Each line's own edge, apart from its neighbours and from what was expected, with its one
+    /// sigma; NaN where there is none.
+    pub own: Vec<(f32, f32)>,
     /// Edge width that fits best.
     pub sigma_px: f32,
     /// Variance of the score over what the camera's noise explains, as it adds up over lines.
     pub excess: f32,
+    /// The same by this frame alone.
+    pub measured_excess: f32,
     /// Median squared residual over what noise explains.
     pub scatter: f32,
     /// Lithium's brightness over the bare specimen's, less 1, and its one sigma.
@@ -64,8 +71,10 @@ impl Contour {
         Contour {
             position: vec![f32::NAN; lines],
             error: vec![f32::NAN; lines],
+            own: vec![(f32::NAN, f32::NAN); lines],
             sigma_px: f32::NAN,
             excess: f32::NAN,
+            measured_excess: f32::NAN,
             scatter: f32::NAN,
             contrast: (f64::NAN, f64::NAN),
             brightness: (f32::NAN, f32::NAN),
@@ -99,10 +108,14 @@ struct Fit<'a> {
     sigma: f32,
     scatter: f32,
     excess: f32,
+    expected_excess: Option<f32>,
+    measured: f32,
     levels: Levels,
     sides: Vec<[SideSums; 2]>,
     edges: Vec<EdgeSums>,
     nulls: Vec<NullSums>,
+    /// Each line's own displacement from the known contour, and its information.
+    own: (Vec<f64>, Vec<f64>),
 }
 
 /// Fits the contour near `expected` (px from the starting edge, reference coordinates), in wide
@@ -125,10 +138,13 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         sigma,
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
+        expected_excess: hints.excess,
+        measured: f32::NAN,
         levels: Levels::default(),
         sides: Vec::new(),
         edges: Vec::new(),
         nulls: Vec::new(),
+        own: (Vec::new(), Vec::new()),
     };
     fit.find_path(hints.contrast);
     let mut variance = Vec::new();
@@ -213,7 +229,10 @@ impl Fit<'_> {
             let ratio = if expected > 0.0 { squares / expected } else { self.scatter };
             excess += 0.5 * ratio;
         }
-        self.excess = excess.max(1.0);
+        self.measured = excess;
+        // One frame has few independent blocks: the frames before tell most.
+        let mixed = self.expected_excess.map_or(excess, |before| before + NEW * (excess - before));
+        self.excess = mixed.max(1.0);
     }
 
     /// One step of Fisher scoring, all lines together; the variance of each.
@@ -234,6 +253,7 @@ impl Fit<'_> {
             }
         }
         let mut curve = join(&z, &f, &self.stiffness);
+        self.own = (z.clone(), f.clone());
         if robust {
             for line in 0..lines {
                 let off = (z[line] - curve.at[line]).abs() * f[line].sqrt();
@@ -262,6 +282,11 @@ impl Fit<'_> {
             if good && inside && error < ERROR_MOST {
                 out.position[line] = guess - fraction;
                 out.error[line] = error as f32;
+                let (z, f) = (self.own.0[line], self.own.1[line]);
+                if f > 0.0 {
+                    let own = self.known[line] + z as f32 - fraction;
+                    out.own[line] = (own, (1.0 / f).sqrt() as f32);
+                }
                 sums.0 += f64::from(self.levels.lithium[line]);
                 sums.1 += f64::from(self.levels.bare[line]);
                 counted += 1.0;
@@ -270,6 +295,7 @@ impl Fit<'_> {
         }
         out.sigma_px = self.sigma;
         out.excess = self.excess;
+        out.measured_excess = self.measured;
         out.scatter = self.scatter;
         out.contrast = self.levels.contrast;
         out.texture_share = self.levels.texture_share.1;
@@ -328,6 +354,11 @@ fn stiffness(contour: &[f32], slope: &[f32], bend: f64) -> Vec<f64> {
             if torn { 0.0 } else { 1.0 / (bend * bend * (1.0 + slope * slope)) }
         })
         .collect()
+}
+
+/// Lines (half a kernel) that the joined curve averages when each is known with this one sigma, px.
+pub fn joined_lines(own_error_px: f64, smooth_lines: f64) -> f64 {
+    (own_error_px * smooth_lines * smooth_lines / BEND_PX).sqrt()
 }
 
 /// The variance that a mean over many lines has from each of them, px², by the variance of the line

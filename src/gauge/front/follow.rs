@@ -1,66 +1,172 @@
 //! Each line's own motion: a Kalman filter of position and velocity, whose prediction tells the
 //! observer of a later frame where to look (R. E. Kalman, J. Basic Eng. 82, 35, 1960).
 
-use super::fit::TEAR_PX;
+use super::fit::{Contour, TEAR_PX, joined_lines};
 
-/// One sigma of a line's acceleration, px per frame².
+/// One sigma of a line's acceleration, and of that of all lines together, px per frame².
 const ACCELERATION: f32 = 0.02;
-/// A line that seems to have moved further than this since its prediction is followed only so far.
-const SURPRISE_MOST: f32 = 8.0;
+/// What is known of velocities before anything was seen, px per frame (one sigma): of all lines
+/// together, and of one line beside the others.
+const RATE_COMMON: f32 = 1.0;
+const RATE_OWN: f32 = 0.1;
+/// A line that seems to have jumped further than this and so many sigma from one frame to the next
+/// sees something else: a particle, a scratch.
+const JUMP_PX: f32 = 3.0;
+const JUMP_SIGMA: f32 = 4.0;
+/// After so many frames it is believed.
+const BELIEVED_AFTER: u8 = 12;
+/// When so many of the lines have jumped it is the front that has.
+const JUMPED_MOST: f32 = 0.4;
 /// The errors of neighbouring lines and of frames are not independent: a line is known this well at
 /// best, px.
 const KNOWN_LEAST: f32 = 0.02;
 /// A line that is not seen goes on with less and less of its velocity.
 const COASTING: f32 = 0.97;
-/// Lines (one sigma) that share their velocity in predictions.
-const RATE_LINES: f64 = 8.0;
+/// Predictions share position and velocity among neighbouring lines (one sigma), as shares of the
+/// lines that the contour joins: little of the position, since its shape must not wear off.
+const SHARED_POSITION: f64 = 0.25;
+const SHARED_VELOCITY: f64 = 0.5;
+const SHARED_LEAST: f64 = 1.0;
+/// Frames before a velocity is known well enough to predict with it.
+const SEEN_LEAST: u64 = 4;
+/// Neighbouring lines err alike: so many count as one.
+const ALIKE_LINES: f32 = 16.0;
 
 /// All lines.
 pub struct Follower {
-    /// Position (px), velocity (px per frame), and their covariance; NaN where never seen.
     lines: Vec<Line>,
+    /// Covariance of the motion that all lines share.
+    common: [f32; 3],
     last_index: u64,
+    /// Lines that the contour joins, about.
+    joined: f64,
+    /// Each line's position, shared with its neighbours.
+    shared: Vec<f32>,
+    smooth_lines: f64,
     /// Frames taken.
     pub seen: u64,
 }
 
+/// Position (px), velocity (px per frame), and the covariance of what is the line's own; NaN where
+/// never seen.
 #[derive(Clone, Copy)]
 struct Line {
     at: f32,
     rate: f32,
     variance: [f32; 3],
+    /// Frames in a row in which it was elsewhere.
+    jumped: u8,
 }
+
+const UNSEEN: Line = Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3], jumped: 0 };
 
 impl Follower {
     /// Nothing seen yet.
-    pub fn new(lines: usize) -> Follower {
-        let unseen = Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3] };
-        Follower { lines: vec![unseen; lines], last_index: 0, seen: 0 }
+    pub fn new(lines: usize, smooth_lines: f64) -> Follower {
+        Follower {
+            lines: vec![UNSEEN; lines],
+            common: [0.0, 0.0, RATE_COMMON * RATE_COMMON],
+            last_index: 0,
+            joined: smooth_lines,
+            shared: vec![f32::NAN; lines],
+            smooth_lines,
+            seen: 0,
+        }
     }
 
-    /// Takes a contour (px, NaN where there is none) with its one sigma.
-    pub fn take(&mut self, index: u64, position: &[f32], error: &[f32]) {
+    /// Takes a contour (px, NaN where there is none) with its one sigma, and each line's own edge.
+    /// These move the lines: the joined contour knows of what was expected of it, and must not be
+    /// taken for news. Lines that see something else become NaN.
+    pub fn take(&mut self, index: u64, position: &mut [f32], error: &[f32], own: &[(f32, f32)]) {
         let frames = index.saturating_sub(self.last_index).max(1) as f32;
         self.last_index = index;
         self.seen += 1;
+        self.common = predicted(self.common, frames);
+        for line in &mut self.lines {
+            line.at += line.rate * frames;
+            line.variance = predicted(line.variance, frames);
+        }
+        let mut moved: Vec<f32> = self
+            .lines
+            .iter()
+            .zip(&*position)
+            .map(|(line, position)| position - line.at)
+            .filter(|moved| moved.is_finite())
+            .collect();
+        let (mut shift, mut turn) = (0.0, 0.0);
+        if !moved.is_empty() {
+            let middle = moved.len() / 2;
+            let common = *moved.select_nth_unstable_by(middle, f32::total_cmp).1;
+            let mut errors: Vec<f32> =
+                error.iter().copied().filter(|error| error.is_finite()).collect();
+            let middle = errors.len() / 2;
+            let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
+            let independent = (moved.len() as f32 / ALIKE_LINES).max(1.0);
+            let variance = (typical * typical / independent).max(KNOWN_LEAST * KNOWN_LEAST);
+            let gains;
+            (gains, self.common) = updated(self.common, variance);
+            (shift, turn) = (gains[0] * common, gains[1] * common);
+        }
+        for line in &mut self.lines {
+            (line.at, line.rate) = (line.at + shift, line.rate + turn);
+        }
+        self.find_jumps(position, error);
+        for ((line, position), (own, error)) in self.lines.iter_mut().zip(&*position).zip(own) {
+            let own = if position.is_nan() { f32::NAN } else { *own };
+            line.take(own, error.max(KNOWN_LEAST).powi(2), turn);
+        }
+        self.share(own);
+    }
+
+    fn share(&mut self, own: &[(f32, f32)]) {
+        let mut errors: Vec<f32> =
+            own.iter().map(|own| own.1).filter(|error| error.is_finite()).collect();
+        if !errors.is_empty() {
+            let middle = errors.len() / 2;
+            let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
+            self.joined = joined_lines(f64::from(typical), self.smooth_lines);
+        }
+        let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
+        if at.iter().any(|at| at.is_finite()) {
+            fill_gaps(&mut at);
+            self.shared = smoothed(&at, &at, (SHARED_POSITION * self.joined).max(SHARED_LEAST));
+        }
+    }
+
+    fn find_jumps(&mut self, position: &mut [f32], error: &[f32]) {
+        let far = |line: &Line, position: f32, error: f32| {
+            let sigma = (line.variance[0] + error * error).sqrt();
+            (position - line.at).abs() > JUMP_PX + JUMP_SIGMA * sigma
+        };
+        let lines = || self.lines.iter().zip(position.iter()).zip(error);
+        let jumped = lines().filter(|((line, p), e)| far(line, **p, **e)).count();
+        if jumped as f32 > JUMPED_MOST * self.lines.len() as f32 {
+            return;
+        }
         for ((line, position), error) in self.lines.iter_mut().zip(position).zip(error) {
-            line.predict(frames);
-            if position.is_finite() {
-                line.update(*position, error.max(KNOWN_LEAST).powi(2));
+            if !far(line, *position, *error) {
+                line.jumped = 0;
+                continue;
+            }
+            line.jumped += 1;
+            if line.jumped < BELIEVED_AFTER {
+                *position = f32::NAN;
             } else {
-                line.rate *= COASTING;
+                *line = Line { rate: line.rate, ..UNSEEN };
             }
         }
     }
 
     /// Puts lines where something else saw them, standing still.
     pub fn place(&mut self, line: usize, at: f32) {
-        self.lines[line] = Line { at, rate: 0.0, variance: [4.0, 0.0, 0.25] };
+        let variance = [1.0, 0.0, RATE_OWN * RATE_OWN];
+        self.lines[line] = Line { at, rate: 0.0, variance, jumped: 0 };
+        self.shared[line] = at;
     }
 
-    /// Each line's position and its variance; NaN where never seen.
+    /// Each line's position, shared with its neighbours, and its variance; NaN where none was seen.
     pub fn position(&self, line: usize) -> (f32, f32) {
-        (self.lines[line].at, self.lines[line].variance[0])
+        (self.shared[line], self.lines[line].variance[0] + self.common[0])
     }
 
     /// Mean velocity over some lines, px per frame, and its one sigma; NaN where none was seen.
@@ -71,51 +177,58 @@ impl Follower {
         let rate = seen.iter().map(|line| line.rate).sum::<f32>() / count;
         // Neighbours err alike.
         let variance = seen.iter().map(|line| line.variance[2]).sum::<f32>() / count;
-        (rate, variance.sqrt())
+        (rate, (variance + self.common[2]).sqrt())
     }
 
-    /// Where each line should stand some frames later, smoothed over `smooth` lines (one sigma) but
-    /// not over tears; nothing before anything was seen.
-    pub fn predicted(&self, frames: f32, smooth: f64, length: usize) -> Option<Vec<f32>> {
-        let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
-        if !at.iter().any(|at| at.is_finite()) {
+    /// Where each line should stand some frames later; nothing before its velocity is known.
+    pub fn predicted(&self, frames: f32, length: usize) -> Option<Vec<f32>> {
+        if self.seen < SEEN_LEAST {
             return None;
         }
-        fill_gaps(&mut at);
+        if !self.shared.iter().any(|at| at.is_finite()) {
+            return None;
+        }
+        let at = &self.shared;
         let rates: Vec<f32> = self.lines.iter().map(|line| line.rate).collect();
-        let rates = smoothed(&rates, &at, RATE_LINES);
-        let ahead: Vec<f32> = at.iter().zip(&rates).map(|(at, rate)| at + rate * frames).collect();
-        let mut expected = smoothed(&ahead, &at, smooth);
+        let rates = smoothed(&rates, at, (SHARED_VELOCITY * self.joined).max(SHARED_LEAST));
         let last = length as f32 - 2.0;
-        expected.iter_mut().for_each(|p| *p = p.clamp(1.0, last));
-        Some(expected)
+        let ahead = at.iter().zip(&rates).map(|(at, rate)| (at + rate * frames).clamp(1.0, last));
+        Some(ahead.collect())
     }
 }
 
 impl Line {
-    fn predict(&mut self, frames: f32) {
-        let [p, c, v] = self.variance;
-        let q = ACCELERATION * ACCELERATION * frames;
-        self.at += self.rate * frames;
-        self.variance = [
-            p + frames * (2.0 * c + frames * v) + q * frames * frames / 3.0,
-            c + frames * v + q * frames / 2.0,
-            v + q,
-        ];
-    }
-
-    fn update(&mut self, position: f32, variance: f32) {
-        if self.at.is_nan() {
-            *self = Line { at: position, rate: 0.0, variance: [variance, 0.0, 1.0] };
-            return;
+    /// Takes a position with its variance; `turn` is what all lines' velocity has just changed by.
+    fn take(&mut self, position: f32, variance: f32, turn: f32) {
+        if position.is_nan() {
+            self.rate = turn + COASTING * (self.rate - turn);
+        } else if self.at.is_nan() {
+            self.variance = [variance, 0.0, RATE_OWN * RATE_OWN];
+            self.at = position;
+        } else {
+            let gains;
+            (gains, self.variance) = updated(self.variance, variance);
+            let surprise = position - self.at;
+            self.at += gains[0] * surprise;
+            self.rate += gains[1] * surprise;
         }
-        let [p, c, v] = self.variance;
-        let (gain, gain_rate) = (p / (p + variance), c / (p + variance));
-        let surprise = (position - self.at).clamp(-SURPRISE_MOST, SURPRISE_MOST);
-        self.at += gain * surprise;
-        self.rate += gain_rate * surprise;
-        self.variance = [p * (1.0 - gain), c * (1.0 - gain), v - gain_rate * c];
     }
+}
+
+/// The covariance some frames later.
+fn predicted([p, c, v]: [f32; 3], frames: f32) -> [f32; 3] {
+    let q = ACCELERATION * ACCELERATION * frames;
+    [
+        p + frames * (2.0 * c + frames * v) + q * frames * frames / 3.0,
+        c + frames * v + q * frames / 2.0,
+        v + q,
+    ]
+}
+
+/// The gains of a measurement of this variance, and the covariance after it.
+fn updated([p, c, v]: [f32; 3], variance: f32) -> ([f32; 2], [f32; 3]) {
+    let gains = [p / (p + variance), c / (p + variance)];
+    (gains, [p * (1.0 - gains[0]), c * (1.0 - gains[0]), v - gains[1] * c])
 }
 
 /// Gaussian means over neighbouring lines of the same piece: a piece ends where the contour is torn.

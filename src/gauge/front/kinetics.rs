@@ -30,6 +30,9 @@ pub struct Kinetics {
     taken: u32,
     /// Mean squared innovation over what is expected of it.
     surprise: f64,
+    /// Mean innovation, and its variance if nothing accelerates.
+    lag: (f64, f64),
+    omega: f64,
     standing: Standing,
 }
 
@@ -58,6 +61,8 @@ impl Kinetics {
             interval_s: f64::NAN,
             taken: 0,
             surprise: 1.0,
+            lag: (0.0, 0.0),
+            omega: 0.0,
             standing: Standing::default(),
         }
     }
@@ -110,15 +115,23 @@ impl Kinetics {
         self.variance = [p * (1.0 - gain), c * (1.0 - gain), v - gain_rate * c];
         let squared = (innovation * innovation / expected).min(100.0);
         self.surprise += (squared - self.surprise) / MEMORY;
+        let share = (omega * t).min(1.0);
+        self.lag.0 += share * (innovation - self.lag.0);
+        self.lag.1 = (1.0 - share).powi(2) * self.lag.1 + share * share * expected;
+        self.omega = omega;
     }
 
-    /// px/s and one sigma, enlarged where the number moves less evenly than the filter expects; NaN
-    /// in the first frames.
+    /// px/s and one sigma, enlarged where the number moves less evenly than the filter expects, and
+    /// by what the filter lags behind when it accelerates; NaN in the first frames.
     pub fn velocity(&self) -> (f64, f64) {
         if self.taken < FRAMES_LEAST {
             return (f64::NAN, f64::NAN);
         }
-        (self.velocity, (self.variance[2] * self.surprise.max(1.0)).sqrt())
+        // Under a steady acceleration a the innovations are a/ω² on average, and the velocity is
+        // late by √2 a/ω.
+        let (mean, variance) = self.lag;
+        let late = 2.0 * self.omega.powi(2) * (mean * mean - variance).max(0.0);
+        (self.velocity, (self.variance[2] * self.surprise.max(1.0) + late).sqrt())
     }
 
     /// When `gap` (px, with one sigma) is closed at the present velocity.

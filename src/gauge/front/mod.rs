@@ -135,12 +135,15 @@ impl Front {
     /// The contour wherever it is.
     fn find(&self, view: &View<'_>, cells: &Cells, hints: &Hints) -> Option<Contour> {
         let coarse = search::search(cells, self.config.lithium, self.lines.count)?;
-        // What is finer than the lines that are joined is noise of the cells, and of the first fit.
-        let known = smoothed(&coarse, &coarse, 2.0 * self.config.smooth_lines);
-        let found = fit(self, view, &known, true, hints);
-        let known = found.filled(&known);
-        let known = smoothed(&known, &known, self.config.smooth_lines);
-        let found = fit(self, view, &known, true, hints);
+        // What is finer than the lines that are joined is noise of the cells, and of the fits before.
+        let smooth = self.config.smooth_lines;
+        let mut known = smoothed(&coarse, &coarse, 2.0 * smooth);
+        let mut found = fit(self, view, &known, true, hints);
+        for _ in 0..2 {
+            known = found.filled(&known);
+            known = smoothed(&known, &known, smooth);
+            found = fit(self, view, &known, true, hints);
+        }
         (found.sigma_px < SIGMA_MOST).then_some(found)
     }
 }

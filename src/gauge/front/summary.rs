@@ -29,6 +29,8 @@ const FOLDED_LEAST: f64 = 0.02;
 const LOOK_EVERY: u64 = 8;
 /// A folded line's edge is put where the area says when it was followed elsewhere, px.
 const ELSEWHERE_PX: f32 = 8.0;
+/// One sigma of an edge that the area tells, px.
+const EXTENT_PX: f32 = 1.0;
 
 /// What the tracker remembers.
 pub struct Summary {
@@ -62,7 +64,7 @@ impl Summary {
             lines: *lines,
             smooth_lines: config.smooth_lines,
             bands: fields::bands(lines),
-            follower: Follower::new(lines.count),
+            follower: Follower::new(lines.count, config.smooth_lines),
             position: Kinetics::new(config.bandwidth_hz),
             tip: Kinetics::new(config.bandwidth_hz),
             first_contour: vec![f32::NAN; lines.count],
@@ -92,7 +94,23 @@ impl Summary {
     ) {
         self.keep_time(stamp);
         self.frames += 1;
-        if std::env::var_os("DBG").is_some() { let c = &observation.contour; eprintln!("{} searched {} found {:.2} sigma {:.2} excess {:.2} scatter {:.2} contrast {:?} bright {:?} limit {} share {:.2} ext {:?}", stamp.index, observation.searched, c.share_found(), c.sigma_px, c.excess, c.scatter, c.contrast, c.brightness, c.at_limit, c.texture_share, observation.extent.as_ref().map(|e| (e.share_folded(), e.scatter))); }
+        if std::env::var_os("DBG").is_some() {
+            let c = &observation.contour;
+            eprintln!(
+                "{} searched {} found {:.2} sigma {:.2} excess {:.2} scatter {:.2} contrast {:?} bright {:?} limit {} share {:.2} ext {:?}",
+                stamp.index,
+                observation.searched,
+                c.share_found(),
+                c.sigma_px,
+                c.excess,
+                c.scatter,
+                c.contrast,
+                c.brightness,
+                c.at_limit,
+                c.texture_share,
+                observation.extent.as_ref().map(|e| (e.share_folded(), e.scatter))
+            );
+        }
         let contour = &observation.contour;
         let found = contour.share_found();
         self.lost = found < FOUND_LEAST || !self.is_believed(observation);
@@ -104,17 +122,23 @@ impl Summary {
             self.learned = learned.or(self.learned.take());
         }
         self.remember(contour);
-        self.follower.take(stamp.index, &contour.position, &contour.error);
-        self.look_for_folds(observation.extent.as_ref());
-        self.measure(stamp, observation, counter, out);
-        out.arrays[0].copy_from_slice(&contour.position);
-        out.array_errors[0].copy_from_slice(&contour.error);
+        let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
+        self.look_for_folds(observation.extent.as_ref(), &mut position, &mut error);
+        self.follower.take(stamp.index, &mut position, &error, &contour.own);
+        for (position, error) in position.iter().zip(&mut error) {
+            if position.is_nan() {
+                *error = f32::NAN;
+            }
+        }
+        out.arrays[0].copy_from_slice(&position);
+        out.array_errors[0].copy_from_slice(&error);
+        self.measure(stamp, observation, counter, (position, error), out);
         out.quality = (found as f32 / contour.excess.max(1.0).sqrt()).clamp(0.0, 1.0);
     }
 
     /// What the observer of a frame some frames later should expect.
     pub fn hints(&self, lag_frames: f32) -> Hints {
-        let expected = self.follower.predicted(lag_frames, self.smooth_lines, self.lines.length);
+        let expected = self.follower.predicted(lag_frames, self.lines.length);
         Hints {
             contour: expected.map(Arc::new),
             texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.pixels)),
@@ -164,7 +188,7 @@ impl Summary {
             self.candidate = Some((position.clone(), times));
             return false;
         }
-        self.follower = Follower::new(self.lines.count);
+        self.follower = Follower::new(self.lines.count, self.smooth_lines);
         true
     }
 
@@ -177,7 +201,7 @@ impl Summary {
             }
         };
         self.sigma_px = mixed(self.sigma_px, contour.sigma_px);
-        self.excess = mixed(self.excess, contour.excess);
+        self.excess = mixed(self.excess, contour.measured_excess);
         self.scatter = mixed(self.scatter, contour.scatter);
         self.texture_share = mixed(self.texture_share, contour.texture_share);
         let (contrast, error) = contour.contrast;
@@ -193,19 +217,25 @@ impl Summary {
         }
     }
 
-    fn look_for_folds(&mut self, extent: Option<&Extent>) {
+    /// Where lithium folds, lines whose furthest edge is not the one that was followed get it from
+    /// the area.
+    fn look_for_folds(&mut self, extent: Option<&Extent>, position: &mut [f32], error: &mut [f32]) {
         let Some(extent) = extent else { return };
         if extent.share_folded() < FOLDED_LEAST {
             self.folded_looks = self.folded_looks.saturating_sub(1);
-            return;
+        } else {
+            self.folded_looks = (self.folded_looks + 1).min(4);
         }
-        self.folded_looks = (self.folded_looks + 1).min(4);
         if self.folded_looks < 2 {
             return;
         }
-        for line in (0..self.lines.count).filter(|line| extent.folded[*line]) {
-            let (at, reach) = (self.follower.position(line).0, extent.reach[line]);
-            if reach.is_finite() && !((at - reach).abs() < ELSEWHERE_PX) {
+        for line in 0..self.lines.count {
+            let reach = extent.reach[line];
+            if !reach.is_finite() || (position[line] - reach).abs() < ELSEWHERE_PX {
+                continue;
+            }
+            (position[line], error[line]) = (reach, EXTENT_PX);
+            if !((self.follower.position(line).0 - reach).abs() < ELSEWHERE_PX) {
                 self.follower.place(line, reach);
             }
         }
@@ -216,11 +246,10 @@ impl Summary {
         stamp: &Stamp,
         observation: &Observation,
         counter: Option<f64>,
+        (mut position, mut error): (Vec<f32>, Vec<f32>),
         out: &mut Measurement,
     ) {
-        let contour = &observation.contour;
-        let seen: Vec<bool> = contour.position.iter().map(|p| p.is_finite()).collect();
-        let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
+        let seen: Vec<bool> = position.iter().map(|p| p.is_finite()).collect();
         for line in 0..position.len() {
             // Where no edge was seen it is where it was expected, less certainly: a line that
             // drops out must not move the mean.
