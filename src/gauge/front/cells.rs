@@ -63,6 +63,15 @@ impl Cells {
         &self.value[row * self.along..(row + 1) * self.along]
     }
 
+    /// Variance of a cell by the camera's noise alone, at the mean brightness, counts².
+    pub fn noise(&self, view: &View<'_>) -> f32 {
+        let seen = self.value.iter().filter(|value| value.is_finite());
+        let (sum, count) = seen.fold((0.0f64, 0.0), |s, v| (s.0 + f64::from(*v), s.1 + 1.0));
+        let noise = view.noise();
+        let counts = noise.offset_counts + sum / f64::max(count, 1.0);
+        (noise.variance(counts) / (CELL * CELL) as f64) as f32
+    }
+
     /// One sigma of a cell about a smooth brightness, noise and texture together, by cells of a row
     /// that lie three apart (median absolute difference).
     pub fn scatter(&self) -> f32 {

@@ -42,7 +42,7 @@ impl Extent {
 }
 
 /// How far the cut at one half strays from the edge, px.
-const LEVEL_PX: f64 = 0.15;
+const LEVEL_PX: f64 = 0.2;
 
 /// Finds lithium by the brightness of both sides (lithium, bare); nothing where they do not differ
 /// enough to be told apart.

@@ -15,7 +15,7 @@ use super::windows::Windows;
 use super::{Front, Hints};
 use crate::gauge::View;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 /// An edge less certain than this is none, px.
 const ERROR_MOST: f64 = 2.5;
 /// Second differences of the displacement from the expected contour are normal with this sigma
@@ -24,7 +24,7 @@ const BEND_PX: f64 = 0.3;
 /// A line's step by its score, in widths of the edge, at most.
 const STEP_MOST: f32 = 2.0;
 /// A line whose residuals exceed the others' by this factor sees something else than an edge.
-const FOREIGN: f32 = 5.0;
+const FOREIGN: f32 = 4.5;
 /// A line further from the curve than this many sigma is pulled in.
 const OUTLYING: f64 = 3.0;
 /// Lines that are summed to measure how neighbours' errors add up.
@@ -32,6 +32,8 @@ const BLOCK: usize = 8;
 /// Between neighbouring lines, the contour is torn where it jumps further than this, px.
 pub const TEAR_PX: f32 = 16.0;
 const SLOPE_MOST: f32 = 12.0;
+/// The variance of a contour that was searched for, over that of one whose shape was known.
+const SEARCHED: f64 = 2.0;
 /// How much of a frame's own scatter beside the edge counts.
 const NEW: f32 = 0.2;
 /// Before anything is known of texture, evidence counts this much less.
@@ -109,6 +111,10 @@ struct Fit<'a> {
     scatter: f32,
     excess: f32,
     expected_excess: Option<f32>,
+    /// Variance that the expected contour brings in, px², or by how much more than the joined
+    /// lines' own variance that is where nothing was expected.
+    expected_variance: f64,
+    unknown: f64,
     measured: f32,
     levels: Levels,
     sides: Vec<[SideSums; 2]>,
@@ -122,8 +128,10 @@ struct Fit<'a> {
 /// windows or those that suffice.
 pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: &Hints) -> Contour {
     let fraction = front.lines.fraction(view) as f32;
-    // In the view, everything stands `fraction` further than in reference coordinates.
-    let known: Vec<f32> = expected.iter().map(|p| p + fraction).collect();
+    let across = front.lines.fraction_across(view) as f32;
+    // In the view, everything stands `fraction` further than in reference coordinates, and
+    // `across` lines later.
+    let known: Vec<f32> = moved_across(expected, -across).iter().map(|p| p + fraction).collect();
     let sigma = hints.sigma_px.unwrap_or(front.config.edge_sigma_px as f32);
     let windows = Windows::cut(&front.lines, view, &known, sigma, wide, hints);
     let slope = slopes(&known);
@@ -139,6 +147,8 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
         expected_excess: hints.excess,
+        expected_variance: f64::from(hints.expected_variance),
+        unknown: if hints.contour.is_some() { 1.0 } else { SEARCHED },
         measured: f32::NAN,
         levels: Levels::default(),
         sides: Vec::new(),
@@ -156,7 +166,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         }
         variance = fit.move_edges(round > 0);
     }
-    fit.contour(front, fraction, &variance)
+    fit.contour(front, (fraction, across), &variance)
 }
 
 impl Fit<'_> {
@@ -180,6 +190,11 @@ impl Fit<'_> {
     fn see_levels(&mut self, contrast: Option<(f64, f64)>) {
         let (edge, wide) = (self.in_windows(), self.widths());
         sums::sides(self.windows, &edge, &wide, &mut self.sides);
+        for line in 0..self.edges.len() {
+            if self.is_foreign(&self.edges[line]) {
+                self.sides[line] = [[0.0; 6]; 2];
+            }
+        }
         self.levels = Levels::of(&self.sides, self.sign, contrast, self.noise());
     }
 
@@ -269,22 +284,24 @@ impl Fit<'_> {
         curve.variance
     }
 
-    fn contour(&self, front: &Front, fraction: f32, variance: &[f64]) -> Contour {
+    fn contour(&self, front: &Front, (fraction, across): (f32, f32), variance: &[f64]) -> Contour {
         let length = front.lines.length as f32;
+        let position = moved_across(&self.guess, across);
         let limit = 0.8 * self.windows.reach();
         let mut out = Contour::nothing(self.guess.len());
         let (mut sums, mut counted) = ((0.0f64, 0.0f64), 0.0);
         for line in 0..self.guess.len() {
             let guess = self.guess[line];
             let inside = guess > 1.0 && guess < length - 2.0;
-            let error = variance[line].sqrt();
+            let error = (variance[line] * self.unknown + self.expected_variance).sqrt();
             let good = self.levels.significant[line] && !self.is_foreign(&self.edges[line]);
             if good && inside && error < ERROR_MOST {
-                out.position[line] = guess - fraction;
+                out.position[line] = position[line] - fraction;
                 out.error[line] = error as f32;
                 let (z, f) = (self.own.0[line], self.own.1[line]);
                 if f > 0.0 {
-                    let own = self.known[line] + z as f32 - fraction;
+                    let moved = position[line] - guess;
+                    let own = self.known[line] + z as f32 + moved - fraction;
                     out.own[line] = (own, (1.0 / f).sqrt() as f32);
                 }
                 sums.0 += f64::from(self.levels.lithium[line]);
@@ -320,6 +337,19 @@ impl Fit<'_> {
     fn noise(&self) -> (f32, f32) {
         (self.windows.dark, self.windows.gain)
     }
+}
+
+/// The contour where each line's coordinate is `by` lines more (−1 to 1): linear between
+/// neighbours, but not over a tear.
+fn moved_across(contour: &[f32], by: f32) -> Vec<f32> {
+    let last = contour.len() - 1;
+    (0..contour.len())
+        .map(|k| {
+            let next = if by > 0.0 { (k + 1).min(last) } else { k.saturating_sub(1) };
+            let rise = contour[next] - contour[k];
+            if rise.abs() > TEAR_PX { contour[k] } else { contour[k] + by.abs() * rise }
+        })
+        .collect()
 }
 
 /// How steeply the contour runs across the lines, px per line; over a tear, as on its nearer side.

@@ -1,10 +1,11 @@
 //! Each line's own motion: a Kalman filter of position and velocity, whose prediction tells the
 //! observer of a later frame where to look (R. E. Kalman, J. Basic Eng. 82, 35, 1960).
 
-use super::fit::{Contour, TEAR_PX, joined_lines};
+use super::fit::{TEAR_PX, joined_lines};
 
-/// One sigma of a line's acceleration, and of that of all lines together, px per frame².
-const ACCELERATION: f32 = 0.02;
+/// One sigma of the acceleration of all lines together and of a line's own beside it, px per frame².
+const ACCELERATION_COMMON: f32 = 0.02;
+const ACCELERATION_OWN: f32 = 0.012;
 /// What is known of velocities before anything was seen, px per frame (one sigma): of all lines
 /// together, and of one line beside the others.
 const RATE_COMMON: f32 = 1.0;
@@ -13,20 +14,24 @@ const RATE_OWN: f32 = 0.1;
 /// sees something else: a particle, a scratch.
 const JUMP_PX: f32 = 3.0;
 const JUMP_SIGMA: f32 = 4.0;
-/// After so many frames it is believed.
-const BELIEVED_AFTER: u8 = 12;
-/// When so many of the lines have jumped it is the front that has.
-const JUMPED_MOST: f32 = 0.4;
+/// It is believed after some frames when it goes on in the same direction, px per frame at least, as
+/// a dendrite does; else after many.
+const GROWING_AFTER: u8 = 3;
+const GROWING_PX: f32 = 1.5;
+const BELIEVED_AFTER: u8 = 60;
 /// The errors of neighbouring lines and of frames are not independent: a line is known this well at
 /// best, px.
 const KNOWN_LEAST: f32 = 0.02;
 /// A line that is not seen goes on with less and less of its velocity.
 const COASTING: f32 = 0.97;
-/// Predictions share position and velocity among neighbouring lines (one sigma), as shares of the
-/// lines that the contour joins: little of the position, since its shape must not wear off.
+/// Predictions share position and velocity among neighbouring lines (one sigma). As shares of the
+/// lines that the contour joins: little of the position, since its shape must not wear off; of the
+/// velocity, whose noise grows with the lag, twice as many lines, if that are few.
 const SHARED_POSITION: f64 = 0.25;
+const SHARED_POSITION_LEAST: f64 = 2.0;
 const SHARED_VELOCITY: f64 = 0.5;
-const SHARED_LEAST: f64 = 1.0;
+const SHARED_VELOCITY_FEW: f64 = 2.0;
+const FEW: f64 = 6.0;
 /// Frames before a velocity is known well enough to predict with it.
 const SEEN_LEAST: u64 = 4;
 /// Neighbouring lines err alike: so many count as one.
@@ -54,11 +59,13 @@ struct Line {
     at: f32,
     rate: f32,
     variance: [f32; 3],
-    /// Frames in a row in which it was elsewhere.
+    /// Frames in a row in which it was elsewhere, and where in the first of them.
     jumped: u8,
+    jumped_to: f32,
 }
 
-const UNSEEN: Line = Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3], jumped: 0 };
+const UNSEEN: Line =
+    Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3], jumped: 0, jumped_to: 0.0 };
 
 impl Follower {
     /// Nothing seen yet.
@@ -81,10 +88,10 @@ impl Follower {
         let frames = index.saturating_sub(self.last_index).max(1) as f32;
         self.last_index = index;
         self.seen += 1;
-        self.common = predicted(self.common, frames);
+        self.common = predicted(self.common, frames, ACCELERATION_COMMON);
         for line in &mut self.lines {
             line.at += line.rate * frames;
-            line.variance = predicted(line.variance, frames);
+            line.variance = predicted(line.variance, frames, ACCELERATION_OWN);
         }
         let mut moved: Vec<f32> = self
             .lines
@@ -129,8 +136,37 @@ impl Follower {
         let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
         if at.iter().any(|at| at.is_finite()) {
             fill_gaps(&mut at);
-            self.shared = smoothed(&at, &at, (SHARED_POSITION * self.joined).max(SHARED_LEAST));
+            self.shared = smoothed(&at, &at, self.shared_lines().0);
         }
+    }
+
+    /// Lines (one sigma) that share position and velocity.
+    fn shared_lines(&self) -> (f64, f64) {
+        let few = (SHARED_VELOCITY_FEW * self.joined).min(FEW);
+        (
+            (SHARED_POSITION * self.joined).max(SHARED_POSITION_LEAST),
+            (SHARED_VELOCITY * self.joined).max(few).max(1.0),
+        )
+    }
+
+    /// Variance of a prediction so many frames ahead, of what in it is finer than the lines that
+    /// the contour joins and is not corrected by these, px².
+    pub fn expected_variance(&self, frames: f32) -> f32 {
+        let seen = self.lines.iter().filter(|line| line.at.is_finite());
+        let (mut p, mut v, mut count) = (0.0f32, 0.0f32, 0.0f32);
+        for line in seen {
+            (p, v, count) = (p + line.variance[0], v + line.variance[2], count + 1.0);
+        }
+        if count == 0.0 {
+            return 0.0;
+        }
+        let (position, velocity) = self.shared_lines();
+        // The power of a Gaussian mean over so many lines, and the part of it that is fine.
+        let power = |lines: f64| 0.282 / lines as f32;
+        let fine = |lines: f64| (1.0 / (1.0 + (2.0 * lines / self.joined).powi(2))) as f32;
+        (p * power(position) * fine(position)
+            + frames * frames * v * power(velocity) * fine(velocity))
+            / count
     }
 
     fn find_jumps(&mut self, position: &mut [f32], error: &[f32]) {
@@ -138,21 +174,22 @@ impl Follower {
             let sigma = (line.variance[0] + error * error).sqrt();
             (position - line.at).abs() > JUMP_PX + JUMP_SIGMA * sigma
         };
-        let lines = || self.lines.iter().zip(position.iter()).zip(error);
-        let jumped = lines().filter(|((line, p), e)| far(line, **p, **e)).count();
-        if jumped as f32 > JUMPED_MOST * self.lines.len() as f32 {
-            return;
-        }
         for ((line, position), error) in self.lines.iter_mut().zip(position).zip(error) {
             if !far(line, *position, *error) {
                 line.jumped = 0;
                 continue;
             }
-            line.jumped += 1;
-            if line.jumped < BELIEVED_AFTER {
-                *position = f32::NAN;
-            } else {
+            if line.jumped == 0 {
+                line.jumped_to = *position;
+            }
+            line.jumped = line.jumped.saturating_add(1);
+            let went = (*position - line.jumped_to) / f32::from(line.jumped.max(2) - 1);
+            let outward = (line.jumped_to - line.at).signum();
+            let grows = line.jumped >= GROWING_AFTER && went * outward > GROWING_PX;
+            if grows || line.jumped >= BELIEVED_AFTER {
                 *line = Line { rate: line.rate, ..UNSEEN };
+            } else {
+                *position = f32::NAN;
             }
         }
     }
@@ -160,7 +197,7 @@ impl Follower {
     /// Puts lines where something else saw them, standing still.
     pub fn place(&mut self, line: usize, at: f32) {
         let variance = [1.0, 0.0, RATE_OWN * RATE_OWN];
-        self.lines[line] = Line { at, rate: 0.0, variance, jumped: 0 };
+        self.lines[line] = Line { at, variance, ..UNSEEN };
         self.shared[line] = at;
     }
 
@@ -180,6 +217,13 @@ impl Follower {
         (rate, (variance + self.common[2]).sqrt())
     }
 
+    /// Where each line should stand in a frame; NaN where never seen.
+    pub fn expected_at(&self, index: u64) -> Vec<f32> {
+        let frames = index.saturating_sub(self.last_index) as f32;
+        let pairs = self.shared.iter().zip(&self.lines);
+        pairs.map(|(at, line)| at + frames * line.rate).collect()
+    }
+
     /// Where each line should stand some frames later; nothing before its velocity is known.
     pub fn predicted(&self, frames: f32, length: usize) -> Option<Vec<f32>> {
         if self.seen < SEEN_LEAST {
@@ -190,7 +234,7 @@ impl Follower {
         }
         let at = &self.shared;
         let rates: Vec<f32> = self.lines.iter().map(|line| line.rate).collect();
-        let rates = smoothed(&rates, at, (SHARED_VELOCITY * self.joined).max(SHARED_LEAST));
+        let rates = smoothed(&rates, at, self.shared_lines().1);
         let last = length as f32 - 2.0;
         let ahead = at.iter().zip(&rates).map(|(at, rate)| (at + rate * frames).clamp(1.0, last));
         Some(ahead.collect())
@@ -216,8 +260,8 @@ impl Line {
 }
 
 /// The covariance some frames later.
-fn predicted([p, c, v]: [f32; 3], frames: f32) -> [f32; 3] {
-    let q = ACCELERATION * ACCELERATION * frames;
+fn predicted([p, c, v]: [f32; 3], frames: f32, acceleration: f32) -> [f32; 3] {
+    let q = acceleration * acceleration * frames;
     [
         p + frames * (2.0 * c + frames * v) + q * frames * frames / 3.0,
         c + frames * v + q * frames / 2.0,

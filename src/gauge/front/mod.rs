@@ -77,6 +77,8 @@ const SIGMA_MOST: f32 = 9.0;
 pub struct Hints {
     /// Where each line's edge is expected, px from the starting edge; nothing: search for it.
     contour: Option<Arc<Vec<f32>>>,
+    /// Variance of what in that is finer than the lines that are joined, px².
+    expected_variance: f32,
     /// Brightness of the bare specimen over its mean, less 1, line by line; 0 where unknown.
     texture: Option<Arc<Vec<f32>>>,
     /// The same over cells.
@@ -96,8 +98,6 @@ pub struct Hints {
 /// What one frame says.
 pub struct Observation {
     contour: Contour,
-    /// The contour was not where it was expected, and was looked for everywhere.
-    searched: bool,
     extent: Option<Extent>,
     /// The whole region in counts, line by line, where the texture is to be learned.
     region: Option<Vec<f32>>,
@@ -134,7 +134,8 @@ impl Front {
 
     /// The contour wherever it is.
     fn find(&self, view: &View<'_>, cells: &Cells, hints: &Hints) -> Option<Contour> {
-        let coarse = search::search(cells, self.config.lithium, self.lines.count)?;
+        let noise = cells.noise(view);
+        let coarse = search::search(cells, self.config.lithium, noise, self.lines.count)?;
         // What is finer than the lines that are joined is noise of the cells, and of the fits before.
         let smooth = self.config.smooth_lines;
         let mut known = smoothed(&coarse, &coarse, 2.0 * smooth);
@@ -164,8 +165,8 @@ impl Gauge for Front {
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
         let followed =
             hints.contour.as_ref().and_then(|expected| self.follow(view, expected, hints));
-        let searched = followed.is_none();
-        let cells = (searched || hints.wants_extent).then(|| Cells::read(&self.lines, view, hints));
+        let lost = followed.is_none();
+        let cells = (lost || hints.wants_extent).then(|| Cells::read(&self.lines, view, hints));
         let contour = followed
             .or_else(|| cells.as_ref().and_then(|cells| self.find(view, cells, hints)))
             .unwrap_or_else(|| Contour::nothing(self.lines.count));
@@ -175,7 +176,7 @@ impl Gauge for Front {
         let (along_x, drift) = (self.lines.is_along_x(), view.drift());
         let drift_error = if along_x { drift.x_error } else { drift.y_error };
         let offset = view.noise().offset_counts as f32;
-        Observation { contour, searched, extent, region, offset, drift_error }
+        Observation { contour, extent, region, offset, drift_error }
     }
 
     fn start(&self) -> State {

@@ -8,7 +8,7 @@ use super::path;
 /// Log-likelihood that one cell of jump between rows costs.
 const JUMP_COST: f32 = 1.5;
 /// A path of splits must be this much likelier than none, for the average row and in total.
-const EVIDENCE_ROW: f32 = 3.0;
+const EVIDENCE_ROW: f32 = 2.5;
 const EVIDENCE_TOTAL: f32 = 60.0;
 /// Cells at either end of a row in which no split is looked for.
 const END: usize = 1;
@@ -16,17 +16,20 @@ const END: usize = 1;
 const ALIKE: f32 = 3.0;
 
 /// A coarse contour, px from the starting edge for each line; nothing when there is no front.
-pub fn search(cells: &Cells, lithium: Lithium, lines: usize) -> Option<Vec<f32>> {
+/// `noise` is the variance of a cell by the camera's noise alone.
+pub fn search(cells: &Cells, lithium: Lithium, noise: f32, lines: usize) -> Option<Vec<f32>> {
     let scatter = cells.scatter();
     if !(scatter > 0.0) || cells.across == 0 {
         return None;
     }
+    let textured = (1.0 - noise / (scatter * scatter)).max(0.0);
+    let alike = 1.0 + (ALIKE - 1.0) * textured;
     let states = cells.along + 1;
     let mut total = vec![0.0f32; states];
     let mut from: Vec<u16> = Vec::with_capacity(states * cells.across);
     for row in 0..cells.across {
         path::step(&mut total, JUMP_COST, &mut from);
-        add_splits(&mut total, cells.row(row), lithium, scatter);
+        add_splits(&mut total, cells.row(row), lithium, scatter * alike.sqrt());
     }
     let mut at = (0..states).max_by(|a, b| total[*a].total_cmp(&total[*b]))?;
     if total[at] < EVIDENCE_TOTAL.max(EVIDENCE_ROW * cells.across as f32) {
@@ -56,7 +59,7 @@ fn add_splits(total: &mut [f32], row: &[f32], lithium: Lithium, scatter: f32) {
         let step = (sum - behind) / n2 - behind / n1;
         let right_sign = if lithium == Lithium::Dark { step > 0.0 } else { step < 0.0 };
         if right_sign {
-            total[k] += n1 * n2 / count * step * step / (2.0 * scatter * scatter) / ALIKE;
+            total[k] += n1 * n2 / count * step * step / (2.0 * scatter * scatter);
         }
     }
 }

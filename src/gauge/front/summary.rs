@@ -16,17 +16,22 @@ use crate::gauge::Measurement;
 use crate::gauge::lines::Lines;
 
 /// A contour of fewer lines is none.
-const FOUND_LEAST: f64 = 0.25;
-/// A front that was found anew, further than this from where it was expected (median over lines,
-/// px), must be found there in so many frames before it is believed.
+const FOUND_LEAST: f64 = 0.4;
+/// A front that is further than this from where it was (px, beside three sigma), along so much of
+/// it, must be found there in so many frames before it is believed.
 const FAR_PX: f32 = 6.0;
+const FAR_SHARE: f64 = 0.3;
 const BELIEVED_AFTER: u32 = 3;
 /// How much of a frame's edge width, scatter and contrast the hints take over.
 const SHARE_NEW: f32 = 0.1;
-/// Lithium folds when it does so along this share of the lines, in two looks; one frame of so many
-/// is looked at.
-const FOLDED_LEAST: f64 = 0.02;
-const LOOK_EVERY: u64 = 8;
+/// Lithium folds when it does so along this share of the lines; one frame of so many is looked at,
+/// and after a fold was seen all for a while.
+const FOLDED_LEAST: f64 = 0.03;
+const LOOK_EVERY: u64 = 4;
+const LOOKS_MORE: u32 = 4;
+/// An edge that the area sees elsewhere, and advancing by so much from look to look, is a dendrite
+/// that was lost.
+const GROWING_PX: f32 = 4.0;
 /// A folded line's edge is put where the area says when it was followed elsewhere, px.
 const ELSEWHERE_PX: f32 = 8.0;
 /// One sigma of an edge that the area tells, px.
@@ -54,6 +59,8 @@ pub struct Summary {
     contrast: Option<(f64, f64)>,
     texture_share: Option<f32>,
     folded_looks: u32,
+    /// Where the area had each line's furthest edge at the last look.
+    last_reach: Vec<f32>,
     lost: bool,
 }
 
@@ -80,6 +87,7 @@ impl Summary {
             contrast: None,
             texture_share: None,
             folded_looks: 0,
+            last_reach: vec![f32::NAN; lines.count],
             lost: true,
         }
     }
@@ -94,26 +102,9 @@ impl Summary {
     ) {
         self.keep_time(stamp);
         self.frames += 1;
-        if std::env::var_os("DBG").is_some() {
-            let c = &observation.contour;
-            eprintln!(
-                "{} searched {} found {:.2} sigma {:.2} excess {:.2} scatter {:.2} contrast {:?} bright {:?} limit {} share {:.2} ext {:?}",
-                stamp.index,
-                observation.searched,
-                c.share_found(),
-                c.sigma_px,
-                c.excess,
-                c.scatter,
-                c.contrast,
-                c.brightness,
-                c.at_limit,
-                c.texture_share,
-                observation.extent.as_ref().map(|e| (e.share_folded(), e.scatter))
-            );
-        }
         let contour = &observation.contour;
         let found = contour.share_found();
-        self.lost = found < FOUND_LEAST || !self.is_believed(observation);
+        self.lost = found < FOUND_LEAST || !self.is_believed(stamp, contour);
         if self.lost {
             return;
         }
@@ -141,6 +132,7 @@ impl Summary {
         let expected = self.follower.predicted(lag_frames, self.lines.length);
         Hints {
             contour: expected.map(Arc::new),
+            expected_variance: self.follower.expected_variance(lag_frames),
             texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.pixels)),
             cell_texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.cells)),
             texture_share: self.texture_share,
@@ -165,18 +157,21 @@ impl Summary {
         self.last_time = Some((stamp.time_s, stamp.index));
     }
 
-    /// Whether a front that was searched for is where it was expected, or has been found at the
-    /// same place often enough.
-    fn is_believed(&mut self, observation: &Observation) -> bool {
-        let position = &observation.contour.position;
-        let is_first = self.frames == 1;
-        if !observation.searched || is_first {
-            self.candidate = None;
-            return true;
+    /// Whether the front is where it was, or has been found elsewhere at the same place often
+    /// enough. Shadows, flashes and drifts that were not seen move all of it at once.
+    fn is_believed(&mut self, stamp: &Stamp, contour: &Contour) -> bool {
+        let position = &contour.position;
+        let followed = self.follower.expected_at(stamp.index);
+        let (mut far, mut all) = (0.0, 0.0);
+        for ((position, error), followed) in position.iter().zip(&contour.error).zip(&followed) {
+            let apart = (position - followed).abs();
+            if apart.is_finite() {
+                far += f64::from(u8::from(apart > FAR_PX + 3.0 * error));
+                all += 1.0;
+            }
         }
-        let followed: Vec<f32> =
-            (0..self.lines.count).map(|line| self.follower.position(line).0).collect();
-        if self.follower.seen > 0 && apart(position, &followed) < FAR_PX {
+        let is_first = self.frames == 1;
+        if is_first || self.follower.seen > 0 && far <= FAR_SHARE * all {
             self.candidate = None;
             return true;
         }
@@ -224,14 +219,17 @@ impl Summary {
         if extent.share_folded() < FOLDED_LEAST {
             self.folded_looks = self.folded_looks.saturating_sub(1);
         } else {
-            self.folded_looks = (self.folded_looks + 1).min(4);
+            self.folded_looks = LOOKS_MORE;
         }
-        if self.folded_looks < 2 {
-            return;
-        }
+        let folded = self.folded_looks > 0;
         for line in 0..self.lines.count {
             let reach = extent.reach[line];
+            let before = std::mem::replace(&mut self.last_reach[line], reach);
             if !reach.is_finite() || (position[line] - reach).abs() < ELSEWHERE_PX {
+                continue;
+            }
+            // What merely touches the front, as particles do, neither folds nor grows.
+            if !folded && !(reach - before > GROWING_PX && reach > self.follower.position(line).0) {
                 continue;
             }
             (position[line], error[line]) = (reach, EXTENT_PX);
@@ -266,10 +264,10 @@ impl Summary {
             common: observation.drift_error,
         };
         let mut numbers = Numbers { position: shape.mean(), ..Numbers::default() };
-        numbers.tip = shape.tip(self.furthest_line());
+        numbers.tip = self.tip(&shape);
         numbers.roughness = shape.roughness(numbers.position.0);
         numbers.wavelength = shape.wavelength(numbers.roughness);
-        let folded = self.folded_looks >= 2;
+        let folded = self.folded_looks > 0;
         numbers.by_region = (f64::from(u8::from(folded)), f64::NAN);
         self.measure_area(&shape, observation.extent.as_ref(), folded, &mut numbers);
 
@@ -328,13 +326,17 @@ impl Summary {
         numbers.capacity = (area / lines, error / lines);
     }
 
-    /// The line that is furthest by all frames so far.
-    fn furthest_line(&self) -> usize {
+    /// The furthest reach, at the line that is furthest by all frames so far. Lines whose edge only
+    /// the area tells are furthest where it does so.
+    fn tip(&self, shape: &Shape<'_>) -> (f64, f64) {
         let at = |line: &usize| {
             let at = self.follower.position(*line).0;
             if at.is_finite() { at } else { f32::NEG_INFINITY }
         };
-        (0..self.lines.count).max_by(|a, b| at(a).total_cmp(&at(b))).unwrap_or(0)
+        let line = (0..self.lines.count).max_by(|a, b| at(a).total_cmp(&at(b))).unwrap_or(0);
+        let (tip, error) = shape.tip(line);
+        // Which line is furthest is uncertain too: what other frames say of it tells how much.
+        (tip, error.hypot(0.5 * (tip - f64::from(self.follower.position(line).0))))
     }
 
     fn put_local_velocities(&self, out: &mut Measurement) {

@@ -47,7 +47,7 @@ pub struct NullSums {
 /// exponential below), without branches.
 #[inline(always)]
 fn normal(u: f32) -> (f32, f32) {
-    let u = u.clamp(-6.0, 6.0);
+    let u = u.max(-6.0).min(6.0);
     let density = 0.398_942_3 * exp(-0.5 * u * u);
     let t = 1.0 / (1.0 + 0.231_641_9 * u.abs());
     let series = t
@@ -125,7 +125,7 @@ pub fn evidence(windows: &Windows, levels: &Levels, excess: f32, out: &mut Vec<f
         for k in 0..windows.width {
             let (ta, tb) = (a + a * share_a * texture[k], b + b * share_b * texture[k]);
             let ratio = (tb - ta) * (signal[k] - 0.5 * (ta + tb)) * scale;
-            out[k] = seen[k] * ratio.clamp(-SAYS_MOST, SAYS_MOST);
+            out[k] = seen[k] * ratio.max(-SAYS_MOST).min(SAYS_MOST);
         }
     }
 }
@@ -160,7 +160,8 @@ pub fn edges(
                 let variance = windows.dark + windows.gain * (a + (b - a) * risen).max(0.0);
                 let weight = seen[k] / variance;
                 let limit = most * variance.sqrt();
-                let residual = (signal[k] - (ta + (tb - ta) * risen)).clamp(-limit, limit);
+                // No clamp: its check keeps the loop from being vectorised.
+                let residual = (signal[k] - (ta + (tb - ta) * risen)).max(-limit).min(limit);
                 let along = (ta - tb) * density * inverse;
                 let by_width = along * u;
                 lanes[0][k] += weight * along * residual;
@@ -209,7 +210,7 @@ pub fn nulls(
                 let variance = windows.dark + windows.gain * (a + (b - a) * risen).max(0.0);
                 let weight = seen[k] / variance;
                 let limit = most * variance.sqrt();
-                let residual = (signal[k] - (ta + (tb - ta) * risen)).clamp(-limit, limit);
+                let residual = (signal[k] - (ta + (tb - ta) * risen)).max(-limit).min(limit);
                 for (j, centre) in [-BESIDE, BESIDE].into_iter().enumerate() {
                     let (density, _) = normal(u - centre);
                     let along = (a - b) * density * inverse;
