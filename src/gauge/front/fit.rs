@@ -15,7 +15,8 @@ use super::windows::Windows;
 use super::{Front, Hints};
 use crate::gauge::View;
 
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
+const ROUNDS_WIDE: usize = 4;
 /// An edge less certain than this is none, px.
 const ERROR_MOST: f64 = 2.5;
 /// Second differences of the displacement from the expected contour are normal with this sigma
@@ -158,10 +159,11 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
     };
     fit.find_path(hints.contrast);
     let mut variance = Vec::new();
-    for round in 0..ROUNDS {
+    let rounds = if wide { ROUNDS_WIDE } else { ROUNDS };
+    for round in 0..rounds {
         fit.see_levels(hints.contrast);
         fit.sum_edges();
-        if round > 0 {
+        if round + 2 == rounds {
             fit.measure_scatter();
         }
         variance = fit.move_edges(round > 0);

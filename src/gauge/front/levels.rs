@@ -13,6 +13,9 @@ const SIGNIFICANCE_WIDE: f32 = 6.0;
 const SIGNIFICANCE_LITTLE: f32 = 0.5;
 /// A line of its own varies in brightness with the texture, and neighbours vary alike.
 const ALIKE_LINES: f64 = 3.0;
+/// A side that differs from its neighbours' by more than this many sigma shows something else: a
+/// particle.
+const STRANGE: f64 = 5.0;
 /// How freely a line's contrast differs from what the frames before had, as a share of it.
 const CONTRAST_FREEDOM: f64 = 0.3;
 
@@ -69,15 +72,19 @@ impl Levels {
             |row: &[f64; 4], sigma: f64| (variance(row, 0, sigma) + variance(row, 1, sigma)).sqrt();
         let contrast = overall(&rows, &error);
         let mut out = Levels { texture_share, contrast, ..Levels::default() };
-        for (near, far) in near.iter().zip(&far) {
+        for (line, (near, far)) in near.iter().zip(&far).enumerate() {
             let ((a, b), (far_a, far_b)) = (level(near), level(far));
             let sigma = error(near, SHARED_LINES);
             let sign = f64::from(sign);
             let here = (sign * (b - a) / sigma) as f32;
             let around = (sign * (far_b - far_a) / error(far, SHARED_WIDELY)) as f32;
-            out.significant.push(
-                here > SIGNIFICANCE || around > SIGNIFICANCE_WIDE && here > SIGNIFICANCE_LITTLE,
-            );
+            let strange = [(0, a), (1, b)].into_iter().any(|(side, level)| {
+                let [pixels, sum, ..] = sides[line][side].map(f64::from);
+                pixels >= 3.0 && (sum / pixels - level).powi(2) > STRANGE * STRANGE * scatter[side]
+            });
+            let step =
+                here > SIGNIFICANCE || around > SIGNIFICANCE_WIDE && here > SIGNIFICANCE_LITTLE;
+            out.significant.push(step && !strange);
             let (a, b) = match expected {
                 Some((contrast, its_error)) if a.is_finite() && b.is_finite() => {
                     let free = (CONTRAST_FREEDOM * contrast).hypot(its_error) * b;

@@ -21,7 +21,9 @@ const FOUND_LEAST: f64 = 0.4;
 /// it, must be found there in so many frames before it is believed.
 const FAR_PX: f32 = 6.0;
 const FAR_SHARE: f64 = 0.3;
-const BELIEVED_AFTER: u32 = 3;
+const BELIEVED_AFTER: u32 = 12;
+/// Nor is one believed whose scatter exceeds that of the frames before by this factor.
+const SCATTER_MOST: f32 = 20.0;
 /// How much of a frame's edge width, scatter and contrast the hints take over.
 const SHARE_NEW: f32 = 0.1;
 /// Lithium folds when it does so along this share of the lines; one frame of so many is looked at,
@@ -61,7 +63,6 @@ pub struct Summary {
     folded_looks: u32,
     /// Where the area had each line's furthest edge at the last look.
     last_reach: Vec<f32>,
-    lost: bool,
 }
 
 impl Summary {
@@ -88,7 +89,6 @@ impl Summary {
             texture_share: None,
             folded_looks: 0,
             last_reach: vec![f32::NAN; lines.count],
-            lost: true,
         }
     }
 
@@ -104,17 +104,21 @@ impl Summary {
         self.frames += 1;
         let contour = &observation.contour;
         let found = contour.share_found();
-        self.lost = found < FOUND_LEAST || !self.is_believed(stamp, contour);
-        if self.lost {
+        let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
+        let replaced = self.look_for_folds(observation.extent.as_ref(), &mut position, &mut error);
+        if found < FOUND_LEAST || !self.is_believed(stamp, contour, &replaced) {
             return;
+        }
+        for line in replaced {
+            if !((self.follower.position(line).0 - position[line]).abs() < ELSEWHERE_PX) {
+                self.follower.place(line, position[line]);
+            }
         }
         if let Some(region) = &observation.region {
             let learned = self.texture.learn(region, contour, observation.offset, &self.lines);
             self.learned = learned.or(self.learned.take());
         }
         self.remember(contour);
-        let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
-        self.look_for_folds(observation.extent.as_ref(), &mut position, &mut error);
         self.follower.take(stamp.index, &mut position, &error, &contour.own);
         for (position, error) in position.iter().zip(&mut error) {
             if position.is_nan() {
@@ -159,14 +163,20 @@ impl Summary {
 
     /// Whether the front is where it was, or has been found elsewhere at the same place often
     /// enough. Shadows, flashes and drifts that were not seen move all of it at once.
-    fn is_believed(&mut self, stamp: &Stamp, contour: &Contour) -> bool {
+    fn is_believed(&mut self, stamp: &Stamp, contour: &Contour, replaced: &[usize]) -> bool {
+        if self
+            .excess
+            .is_some_and(|excess| contour.measured_excess > SCATTER_MOST * excess.max(1.0))
+        {
+            return false;
+        }
         let position = &contour.position;
         let followed = self.follower.expected_at(stamp.index);
         let (mut far, mut all) = (0.0, 0.0);
-        for ((position, error), followed) in position.iter().zip(&contour.error).zip(&followed) {
-            let apart = (position - followed).abs();
+        for line in (0..self.lines.count).filter(|line| replaced.binary_search(line).is_err()) {
+            let apart = (position[line] - followed[line]).abs();
             if apart.is_finite() {
-                far += f64::from(u8::from(apart > FAR_PX + 3.0 * error));
+                far += f64::from(u8::from(apart > FAR_PX + 3.0 * contour.error[line]));
                 all += 1.0;
             }
         }
@@ -213,9 +223,15 @@ impl Summary {
     }
 
     /// Where lithium folds, lines whose furthest edge is not the one that was followed get it from
-    /// the area.
-    fn look_for_folds(&mut self, extent: Option<&Extent>, position: &mut [f32], error: &mut [f32]) {
-        let Some(extent) = extent else { return };
+    /// the area; these, in order.
+    fn look_for_folds(
+        &mut self,
+        extent: Option<&Extent>,
+        position: &mut [f32],
+        error: &mut [f32],
+    ) -> Vec<usize> {
+        let mut replaced = Vec::new();
+        let Some(extent) = extent else { return replaced };
         if extent.share_folded() < FOLDED_LEAST {
             self.folded_looks = self.folded_looks.saturating_sub(1);
         } else {
@@ -233,10 +249,9 @@ impl Summary {
                 continue;
             }
             (position[line], error[line]) = (reach, EXTENT_PX);
-            if !((self.follower.position(line).0 - reach).abs() < ELSEWHERE_PX) {
-                self.follower.place(line, reach);
-            }
+            replaced.push(line);
         }
+        replaced
     }
 
     fn measure(

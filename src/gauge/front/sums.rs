@@ -57,17 +57,30 @@ fn normal(u: f32) -> (f32, f32) {
     (density, if u >= 0.0 { 1.0 - tail } else { tail })
 }
 
-/// eˣ for −20 ≤ x ≤ 0: a power of two and a polynomial over half an octave, to 2e-7.
+/// eˣ for −20 ≤ x ≤ 0: a power of two and a polynomial over half an octave to either side, to 2e-7.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
+    // Adding 1.5 · 2²³ rounds to whole numbers and leaves them in the lowest bits.
+    const ROUNDING: f32 = 12_582_912.0;
     let y = x * std::f32::consts::LOG2_E;
-    let whole = (y - 0.5) as i32;
-    let f = (y - whole as f32) * std::f32::consts::LN_2;
+    let shifted = y + ROUNDING;
+    let f = (y - (shifted - ROUNDING)) * std::f32::consts::LN_2;
     let series = 1.0
         + f * (1.0
             + f * (0.5
                 + f * (0.166_666_67 + f * (0.041_666_67 + f * (0.008_333_33 + f * 0.001_388_89)))));
-    series * f32::from_bits(((whole + 127) << 23) as u32)
+    series * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
+}
+
+/// Blocks of as many pixels as there are lanes; their length is known, so that no access is checked.
+#[inline(always)]
+fn blocks<'a>(
+    signal: &'a [f32],
+    seen: &'a [f32],
+    texture: &'a [f32],
+) -> impl Iterator<Item = ((&'a [f32; LANES], &'a [f32; LANES]), &'a [f32; LANES])> {
+    let of = |pixels: &'a [f32]| pixels.as_chunks::<LANES>().0.iter();
+    of(signal).zip(of(seen)).zip(of(texture))
 }
 
 #[inline(always)]
@@ -88,9 +101,7 @@ pub fn sides(windows: &Windows, edge: &[f32], wide: &[f32], out: &mut Vec<[SideS
         let Line { signal, seen, texture } = windows.line(line);
         let (last, first) = (edge - CLEAR * wide, edge + CLEAR * wide);
         let mut lanes = [[0.0f32; LANES]; 12];
-        for block in 0..windows.width / LANES {
-            let at = block * LANES..(block + 1) * LANES;
-            let (signal, seen, texture) = (&signal[at.clone()], &seen[at.clone()], &texture[at]);
+        for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
             for k in 0..LANES {
                 let x = (block * LANES + k) as f32;
                 let behind = if x < last { seen[k] } else { 0.0 };
@@ -122,10 +133,11 @@ pub fn evidence(windows: &Windows, levels: &Levels, excess: f32, out: &mut Vec<f
         let (share_a, share_b) = levels.texture_share;
         let variance = windows.dark + windows.gain * (0.5 * (a + b)).max(0.0);
         let scale = 1.0 / (variance * excess);
-        for k in 0..windows.width {
-            let (ta, tb) = (a + a * share_a * texture[k], b + b * share_b * texture[k]);
-            let ratio = (tb - ta) * (signal[k] - 0.5 * (ta + tb)) * scale;
-            out[k] = seen[k] * ratio.max(-SAYS_MOST).min(SAYS_MOST);
+        let pixels = signal.iter().zip(seen).zip(texture);
+        for (out, ((signal, seen), texture)) in out.iter_mut().zip(pixels) {
+            let (ta, tb) = (a + a * share_a * texture, b + b * share_b * texture);
+            let ratio = (tb - ta) * (signal - 0.5 * (ta + tb)) * scale;
+            *out = seen * ratio.max(-SAYS_MOST).min(SAYS_MOST);
         }
     }
 }
@@ -150,9 +162,7 @@ pub fn edges(
         let (a, b) = (levels.lithium[line], levels.bare[line]);
         let inverse = 1.0 / wide;
         let mut lanes = [[0.0f32; LANES]; 6];
-        for block in 0..windows.width / LANES {
-            let at = block * LANES..(block + 1) * LANES;
-            let (signal, seen, texture) = (&signal[at.clone()], &seen[at.clone()], &texture[at]);
+        for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
             for k in 0..LANES {
                 let u = ((block * LANES + k) as f32 - edge) * inverse;
                 let (density, risen) = normal(u);
@@ -200,9 +210,7 @@ pub fn nulls(
             continue;
         }
         let mut lanes = [[0.0f32; LANES]; 4];
-        for block in 0..windows.width / LANES {
-            let at = block * LANES..(block + 1) * LANES;
-            let (signal, seen, texture) = (&signal[at.clone()], &seen[at.clone()], &texture[at]);
+        for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
             for k in 0..LANES {
                 let u = ((block * LANES + k) as f32 - edge) * inverse;
                 let (_, risen) = normal(u);
