@@ -7,14 +7,17 @@
 //! frames for which one lasted; standard deviation of error over stated sigma ("pull") of lines,
 //! mean position, tip and velocities; median error of position and tip in px. The drift is the true
 //! one: what the registration adds is told elsewhere. Second table: area, perimeter and tip of
-//! fronts that fold. Third: what upsets do to the gauge, and a specimen without a front.
+//! fronts that fold. Third: what upsets do to the gauge, and a specimen without a front. Last: the time
+//! that 800 lines take.
 
+#[allow(dead_code)]
 mod common;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use common::{print_line, read_once};
 use liwatch::config::Config;
 use liwatch::frame::{Image, Stamp};
 use liwatch::gauge::{AnyGauge, Measurement, View, registry};
@@ -99,6 +102,41 @@ fn main() {
     edges(&name, &doses);
     folds(&name, &doses);
     upsets(&name);
+    if "speed".starts_with(&name) {
+        speed();
+    }
+}
+
+/// Time of one observation of 800 lines, beside one read of the frame's memory.
+fn speed() {
+    let config = SceneConfig {
+        width: 1024,
+        height: 1024,
+        frames: 48,
+        front_cover: Some(0.5),
+        contrast: 0.12,
+        ..base(20.0)
+    };
+    let scene = Scene::new(config);
+    let text = configuration(&scene);
+    let region = format!("region = {}", scene.layout.front_region);
+    let text = text.replace(&region, "region = [60, 112, 600, 800]");
+    let Some(mut run) = Run::configured(scene, &text) else { return };
+    let mut times = Vec::new();
+    for index in 0..48 {
+        let before = run.spent_s;
+        run.measure(index, 0.0);
+        // Textures have been learned by then, and hints are those of a front that is followed.
+        if index >= 26 {
+            times.push(Duration::from_secs_f64(run.spent_s - before));
+        }
+    }
+    times.sort();
+    let read = read_once(&run.frame);
+    println!();
+    print_line("one read of the frame", 1024, read, read);
+    print_line("front, 800 lines, median", 1024, times[times.len() / 2], read);
+    print_line("... with its area", 1024, times[times.len() * 9 / 10], read);
 }
 
 /// A gauge that is fed frame after frame, its hints late as in the pipeline.
@@ -117,8 +155,11 @@ impl Run {
         // A specimen without a front has a gauge all the same.
         let with_gauge =
             Scene::new(SceneConfig { front: true, crack: false, ..scene.config.clone() });
-        let text = configuration(&with_gauge);
-        let config = Config::parse(&text, std::path::Path::new("bench.toml")).ok()?;
+        Run::configured(scene, &configuration(&with_gauge))
+    }
+
+    fn configured(scene: Scene, text: &str) -> Option<Run> {
+        let config = Config::parse(text, std::path::Path::new("bench.toml")).ok()?;
         let entry = config.gauges.first()?;
         let gauge = (registry::find(&entry.kind)?.build)(entry, LAG).ok()?;
         let tracker = Arc::clone(&gauge).tracker();

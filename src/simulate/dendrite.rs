@@ -48,7 +48,8 @@ impl Dendrite {
             let share = (stem as f64 + 0.3 + 0.4 * rng.random::<f64>()) / STEMS as f64;
             let root = (start, rows.0 + share * (rows.1 - rows.0));
             let length = reach * (0.4 + 0.6 * rng.random::<f64>());
-            branch(&mut rods, root, 0.0, length, radius, (0.0, 0.6), 2, rng);
+            let twig = Twig { from: root, angle: 0.0, length, radius, grows: (0.0, 0.6) };
+            branch(&mut rods, &twig, 2, rng);
         }
         Dendrite(rods)
     }
@@ -65,17 +66,18 @@ impl Dendrite {
     }
 }
 
-/// A rod and what grows out of its upper half, `levels` deep.
-fn branch(
-    rods: &mut Vec<Rod>,
+/// A rod that is to grow: its direction (rad from +x towards +y), and from when until when.
+struct Twig {
     from: (f64, f64),
     angle: f64,
     length: f64,
     radius: f64,
-    (born, full): (f64, f64),
-    levels: usize,
-    rng: &mut ChaCha8Rng,
-) {
+    grows: (f64, f64),
+}
+
+/// A twig and what grows out of its upper half, `levels` deep.
+fn branch(rods: &mut Vec<Rod>, twig: &Twig, levels: usize, rng: &mut ChaCha8Rng) {
+    let Twig { from, angle, length, radius, grows: (born, full) } = *twig;
     let to = (from.0 + length * angle.cos(), from.1 + length * angle.sin());
     rods.push(Rod { from, to, radius, born, full });
     if levels == 0 {
@@ -83,12 +85,15 @@ fn branch(
     }
     for side in [-1.0, 1.0] {
         let share = 0.5 + 0.4 * rng.random::<f64>();
-        let at = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
-        let turned = angle + side * (0.7 + 0.6 * rng.random::<f64>());
         let starts = born + share * (full - born);
-        let shorter = length * (0.35 + 0.2 * rng.random::<f64>());
-        let thinner = (0.8 * radius).max(3.0);
-        branch(rods, at, turned, shorter, thinner, (starts, starts + 0.25), levels - 1, rng);
+        let next = Twig {
+            from: (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1)),
+            angle: angle + side * (0.7 + 0.6 * rng.random::<f64>()),
+            length: length * (0.35 + 0.2 * rng.random::<f64>()),
+            radius: (0.8 * radius).max(3.0),
+            grows: (starts, starts + 0.25),
+        };
+        branch(rods, &next, levels - 1, rng);
     }
 }
 

@@ -21,6 +21,9 @@ const FOUND_LEAST: f64 = 0.4;
 /// it, must be found there in so many frames before it is believed.
 const FAR_PX: f32 = 6.0;
 const FAR_SHARE: f64 = 0.3;
+/// The same in the first frames, whose velocity is not known.
+const FAR_FIRST_PX: f32 = 32.0;
+const FIRST_FRAMES: u64 = 4;
 const BELIEVED_AFTER: u32 = 12;
 /// Nor is one believed whose scatter exceeds that of the frames before by this factor.
 const SCATTER_MOST: f32 = 20.0;
@@ -145,7 +148,7 @@ impl Summary {
             scatter: self.scatter,
             contrast: self.contrast,
             no_texture: !texture::is_wanted(self.frames),
-            wants_extent: self.folded_looks > 0 || self.frames % LOOK_EVERY == 0,
+            wants_extent: self.folded_looks > 0 || self.frames.is_multiple_of(LOOK_EVERY),
         }
     }
 
@@ -172,11 +175,12 @@ impl Summary {
         }
         let position = &contour.position;
         let followed = self.follower.expected_at(stamp.index);
+        let far_px = if self.follower.seen < FIRST_FRAMES { FAR_FIRST_PX } else { FAR_PX };
         let (mut far, mut all) = (0.0, 0.0);
         for line in (0..self.lines.count).filter(|line| replaced.binary_search(line).is_err()) {
             let apart = (position[line] - followed[line]).abs();
             if apart.is_finite() {
-                far += f64::from(u8::from(apart > FAR_PX + 3.0 * contour.error[line]));
+                far += f64::from(u8::from(apart > far_px + 3.0 * contour.error[line]));
                 all += 1.0;
             }
         }
@@ -245,7 +249,8 @@ impl Summary {
                 continue;
             }
             // What merely touches the front, as particles do, neither folds nor grows.
-            if !folded && !(reach - before > GROWING_PX && reach > self.follower.position(line).0) {
+            let grows = reach - before > GROWING_PX && reach > self.follower.position(line).0;
+            if !folded && !grows {
                 continue;
             }
             (position[line], error[line]) = (reach, EXTENT_PX);

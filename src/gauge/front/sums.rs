@@ -6,6 +6,9 @@
 //! shows its own share. Lanes are fixed in number, so that every instruction set adds in the same
 //! order and gives the same bits.
 
+// A clamp checks its bounds, which keeps loops from being vectorised.
+#![allow(clippy::manual_clamp)]
+
 use multiversion::multiversion;
 
 use super::levels::Levels;
@@ -170,7 +173,6 @@ pub fn edges(
                 let variance = windows.dark + windows.gain * (a + (b - a) * risen).max(0.0);
                 let weight = seen[k] / variance;
                 let limit = most * variance.sqrt();
-                // No clamp: its check keeps the loop from being vectorised.
                 let residual = (signal[k] - (ta + (tb - ta) * risen)).max(-limit).min(limit);
                 let along = (ta - tb) * density * inverse;
                 let by_width = along * u;

@@ -32,7 +32,7 @@ pub struct Learned {
 
 /// Whether the frame after so many is wanted for learning.
 pub fn is_wanted(frames: u64) -> bool {
-    frames < FIRST || frames % EVERY == 0
+    frames < FIRST || frames.is_multiple_of(EVERY)
 }
 
 impl Texture {
