@@ -32,6 +32,12 @@ impl Extent {
         self.folded.iter().filter(|folded| **folded).count() as f64 / self.folded.len() as f64
     }
 
+    /// The furthest edge that two neighbouring rows of cells have, px; −∞ without lithium.
+    pub fn furthest(&self) -> f64 {
+        let pairs = self.reach.iter().zip(self.reach.iter().skip(CELL));
+        pairs.map(|(a, b)| f64::from(a.min(*b))).fold(f64::NEG_INFINITY, f64::max)
+    }
+
     /// One sigma of the whole area, px²: the level of one half errs with the brightness of both
     /// sides, along the whole edge, and the edge's shape with a cell's scatter.
     pub fn area_error(&self) -> f64 {

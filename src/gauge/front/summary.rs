@@ -41,6 +41,8 @@ const GROWING_PX: f32 = 4.0;
 const ELSEWHERE_PX: f32 = 8.0;
 /// One sigma of an edge that the area tells, px.
 const EXTENT_PX: f32 = 1.0;
+/// The area's furthest edge is the tip when it lies so much further, px.
+const TIP_BEHIND_PX: f64 = 3.0;
 
 /// What the tracker remembers.
 pub struct Summary {
@@ -289,6 +291,12 @@ impl Summary {
         numbers.wavelength = shape.wavelength(numbers.roughness);
         let folded = self.folded_looks > 0;
         numbers.by_region = (f64::from(u8::from(folded)), f64::NAN);
+        if let Some(furthest) = observation.extent.as_ref().filter(|_| folded).map(Extent::furthest)
+            && furthest - numbers.tip.0 > TIP_BEHIND_PX
+        {
+            // A head that was not followed line by line yet must not be missed.
+            numbers.tip = (furthest, f64::from(EXTENT_PX));
+        }
         self.measure_area(&shape, observation.extent.as_ref(), folded, &mut numbers);
 
         self.position.take(stamp.time_s, numbers.position.0, numbers.position.1);
