@@ -79,7 +79,7 @@ fn errors_are_as_large_as_they_say_on_texture() {
 
 #[test]
 fn a_dendrite_that_folds_over_is_measured_by_its_region() {
-    let (scene, kept) = run_scene(scene(FrontShape::Overhang, 0.0), 2);
+    let (scene, kept) = run_scene(scene(FrontShape::Overhang, 0.12), 2);
     let by_region = column(&scene, &kept, "by_region");
     let folded = by_region.iter().rev().take(16).filter(|column| column.0 == 1.0).count();
     assert!(folded >= 12, "seen to fold in {folded} of the last 16 frames");
