@@ -27,7 +27,7 @@ pub enum Dimension {
     Area,
     Velocity(Axis),
     Time,
-    /// A thickness of dense lithium (px) as charge per area: [`LITHIUM_MAH_PER_CM3`]. NaN in a run
+    /// A thickness of dense lithium (px) as charge per area, by density and charge. NaN in a run
     /// that is not calibrated.
     Capacity(Axis),
     /// A coordinate that stays in reference pixels even in a calibrated run.
