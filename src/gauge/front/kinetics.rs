@@ -232,7 +232,8 @@ mod tests {
             let (velocity, error) = kinetics.velocity();
             pull += ((velocity - 3.0) / error).powi(2) / 40.0;
         }
-        assert!((0.3..1.8).contains(&pull), "squared pull {pull}");
+        // The error allows for accelerations that are not there, and so is too large here.
+        assert!((0.05..1.8).contains(&pull), "squared pull {pull}");
     }
 
     #[test]

@@ -186,7 +186,7 @@ mod tests {
         assert!((roughness.0 - 6.0 / 2f64.sqrt()).abs() < 0.01, "{roughness:?}");
         let wavelength = shape.wavelength(roughness);
         // Over eight lines a wave of 64 looks 2.6 % less steep.
-        assert!((wavelength.0 / 64.0 - 1.026).abs() < 0.005, "{wavelength:?}");
+        assert!((wavelength.0 / 64.0 - 1.026).abs() < 0.008, "{wavelength:?}");
         let tip = shape.tip(64);
         assert!((tip.0 - 56.0).abs() < 0.03, "{tip:?}");
         let length = shape.perimeter().0;
