@@ -33,8 +33,9 @@ bench: setup                ## frames per second of each stage and of the whole
 	$(CARGO) bench --bench storage
 	$(CARGO) bench --bench recording
 
-accuracy: setup            ## registration and cracks against the Cramér–Rao bound, and through upsets
+accuracy: setup            ## registration, front and crack against their bounds, and through upsets
 	$(CARGO) bench --bench registration
+	$(CARGO) bench --bench front
 	$(CARGO) bench --bench upsets
 	$(CARGO) bench --bench crack
 

@@ -27,9 +27,18 @@ pub enum Dimension {
     Area,
     Velocity(Axis),
     Time,
+    /// A thickness of dense lithium (px) as charge per area, by density and charge. NaN in a run
+    /// that is not calibrated.
+    Capacity(Axis),
     /// A coordinate that stays in reference pixels even in a calibrated run.
     Pixel,
 }
+
+/// Charge in a volume of dense lithium: 0.534 g/cm³ times 3861 mAh/g (CRC Handbook of Chemistry and
+/// Physics: density at 20 °C; Faraday's constant over 6.94 g/mol).
+pub const LITHIUM_MAH_PER_CM3: f64 = 0.534 * 3861.0;
+
+const CM_PER_NM: f64 = 1e-7;
 
 impl Calibration {
     /// Nanometres (or pixels, when uncalibrated) per pixel along `axis`.
@@ -48,6 +57,10 @@ impl Calibration {
             Dimension::Pure | Dimension::Time | Dimension::Pixel => 1.0,
             Dimension::Length(axis) | Dimension::Velocity(axis) => self.length_per_px(axis),
             Dimension::Area => self.length_per_px(Axis::Both).powi(2),
+            Dimension::Capacity(axis) if self.pixel_size_nm.is_some() => {
+                self.length_per_px(axis) * CM_PER_NM * LITHIUM_MAH_PER_CM3
+            }
+            Dimension::Capacity(_) => f64::NAN,
         }
     }
 
@@ -60,6 +73,7 @@ impl Calibration {
             (Dimension::Length(_), true) => "nm",
             (Dimension::Area, false) => "px2",
             (Dimension::Area, true) => "nm2",
+            (Dimension::Capacity(_), _) => "mA.h.cm-2",
             (Dimension::Velocity(_), false) => "px/s",
             (Dimension::Velocity(_), true) => "nm/s",
         }

@@ -83,6 +83,13 @@ impl Lines {
         }
     }
 
+    /// The same across the lines: a line of the view shows the specimen that lies so much before
+    /// the line's coordinate.
+    pub fn fraction_across(&self, view: &View<'_>) -> f64 {
+        let (x, y) = view.fraction();
+        if self.is_along_x() { y } else { x }
+    }
+
     /// Reads the pixels `start .. start + out.len()` of a line, in its direction.
     pub fn read(&self, view: &View<'_>, line: usize, start: usize, out: &mut [f32]) {
         let Region { x, y, .. } = self.region;

@@ -10,7 +10,6 @@ mod lines;
 pub mod registry;
 mod schema;
 mod smooth;
-mod step;
 mod trend;
 mod view;
 

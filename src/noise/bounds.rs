@@ -52,6 +52,66 @@ pub fn edge_bound(base: f64, step: f64, sigma_px: f64, pixels: usize, camera: &C
     first_error(fisher)
 }
 
+/// Fisher information (1/px²) of the position of one edge of known heights, `sigma_px` wide along
+/// its line: the inverse variance of [`edge_bound`] where base and step are shared by many lines.
+pub fn edge_information(base: f64, step: f64, sigma_px: f64, camera: &CameraModel) -> f64 {
+    let reach = (6.0 * sigma_px).ceil() as i64;
+    (-reach..=reach)
+        .map(|x| {
+            let u = x as f64 / sigma_px;
+            let slope = (-0.5 * u * u).exp() / (sigma_px * (2.0 * std::f64::consts::PI).sqrt());
+            let counts = base + step * normal_distribution(u);
+            (step * slope).powi(2) / camera.variance(counts)
+        })
+        .sum()
+}
+
+/// One sigma of each line's edge, in px, when lines of the given information (1/px²) are joined by a
+/// curve whose second differences are normal with the inverse variance `stiffness` (1/px²): the
+/// posterior bound of H. L. van Trees (*Detection, Estimation, and Modulation Theory* I, § 2.4,
+/// 1968), the inverse of information and prior together.
+pub fn contour_bound(information: &[f64], stiffness: &[f64]) -> Vec<f64> {
+    let n = information.len();
+    // Columns k, k + 1, k + 2 of each row of the normal matrix, and then of its Cholesky factor.
+    let mut rows: Vec<[f64; 3]> = information.iter().map(|f| [f + 1e-9, 0.0, 0.0]).collect();
+    for k in 1..n.saturating_sub(1) {
+        let s = stiffness[k];
+        for (at, [main, next, second]) in
+            [(k - 1, [1.0, -2.0, 1.0]), (k, [4.0, -2.0, 0.0]), (k + 1, [1.0, 0.0, 0.0])]
+        {
+            rows[at][0] += s * main;
+            rows[at][1] += s * next;
+            rows[at][2] += s * second;
+        }
+    }
+    for k in 0..n {
+        for before in 1..=2.min(k) {
+            let row = rows[k - before];
+            for (j, value) in rows[k].iter_mut().enumerate() {
+                *value -= row[before] * row.get(before + j).copied().unwrap_or(0.0);
+            }
+        }
+        let pivot = rows[k][0].sqrt();
+        rows[k].iter_mut().for_each(|value| *value /= pivot);
+    }
+    // Each column of the inverse factor, whose squares add up to the variance of its line.
+    (0..n)
+        .map(|line| {
+            let mut column = vec![0.0; n];
+            let mut variance = 0.0;
+            for k in line..n {
+                let mut value = if k == line { 1.0 } else { 0.0 };
+                for before in 1..=2.min(k - line) {
+                    value -= rows[k - before][before] * column[k - before];
+                }
+                column[k] = value / rows[k][0];
+                variance += column[k] * column[k];
+            }
+            variance.sqrt()
+        })
+        .collect()
+}
+
 /// One sigma of the opening, in px, of one crack profile
 /// `base · (1 − depth · box(width) ∗ Gaussian(sigma))` with centre and base unknown, and the depth
 /// too unless `depth_known`.
@@ -127,6 +187,20 @@ mod tests {
         let edge = edge_bound(700.0, 300.0, 1.5, 61, &camera);
         let ratio = wide / (edge * std::f64::consts::SQRT_2);
         assert!((0.85..1.1).contains(&ratio), "ratio {ratio}");
+    }
+
+    #[test]
+    fn a_joined_line_is_known_as_the_equivalent_kernel_says() {
+        let camera = CameraModel::default();
+        let f = edge_information(700.0, 300.0, 1.5, &camera);
+        let alone = edge_bound(700.0, 300.0, 1.5, 61, &camera);
+        assert!((f.sqrt() * alone - 1.0).abs() < 0.2, "{} {alone}", 1.0 / f.sqrt());
+        // Silverman's kernel of the width h = (stiffness / f)^¼ is √2/4 / h in its middle, which
+        // is the posterior variance times f.
+        let stiffness = vec![f * 4096.0; 201];
+        let joined = contour_bound(&vec![f; 201], &stiffness)[100];
+        let expected = (2.0f64.sqrt() / 4.0 / 8.0 / f).sqrt();
+        assert!((joined / expected - 1.0).abs() < 0.02, "{joined}, not {expected}");
     }
 
     #[test]

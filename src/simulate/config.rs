@@ -52,6 +52,8 @@ pub struct SceneConfig {
     /// Whether a lithium front is measured: with it the truth, the gauge and what the drift
     /// excludes.
     pub front: bool,
+    /// How the front looks and moves.
+    pub front_look: FrontLook,
     pub crack: bool,
     /// Cracks of any course, beside the one of `crack`; nothing in the configuration tells of them.
     pub fissures: Vec<Fissure>,
@@ -65,6 +67,67 @@ pub struct SceneConfig {
     pub particle_cover: f64,
     /// What goes wrong, and when.
     pub events: Vec<Event>,
+}
+
+/// How the front looks and moves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrontLook {
+    pub shape: FrontShape,
+    pub growth: Growth,
+    /// Share of the brightness that lithium takes away.
+    pub darkening: f64,
+    /// Mean position in the first frame, as a share of the gauge's region from its starting edge.
+    pub start: f64,
+}
+
+/// The shape of the front's edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FrontShape {
+    /// Rough, with a finger that outruns it.
+    #[default]
+    Finger,
+    /// Rough alone.
+    Rough,
+    /// A wave of 6 px amplitude and 64 px length on the roughness.
+    Wavy,
+    /// Rough, with a dendrite that leans over and hooks back.
+    Overhang,
+    /// Rough, with dendrites that branch everywhere.
+    Moss,
+}
+
+/// How the front moves in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Growth {
+    /// It advances.
+    #[default]
+    Advance,
+    /// It advances for the first half and is stripped in the second.
+    Strip,
+    /// It stands still where it would be at a third of the recording.
+    Still,
+}
+
+impl Growth {
+    /// The time (a share of the recording) at which the advancing front looks the same.
+    pub fn time(self, share: f64) -> f64 {
+        match self {
+            Growth::Advance => share,
+            Growth::Strip => 0.5 - (0.5 - share).abs(),
+            Growth::Still => 1.0 / 3.0,
+        }
+    }
+}
+
+impl Default for FrontLook {
+    fn default() -> Self {
+        FrontLook {
+            shape: FrontShape::Finger,
+            growth: Growth::Advance,
+            darkening: 0.35,
+            start: 0.12,
+        }
+    }
 }
 
 /// A beam that scans the field row after row: row y of frame k is taken at k / frame rate +
@@ -110,6 +173,7 @@ impl Default for SceneConfig {
             scale_step: 0.0,
             scale_velocity: 0.0,
             front: true,
+            front_look: FrontLook::default(),
             crack: true,
             fissures: Vec::new(),
             front_cover: None,

@@ -1,9 +1,11 @@
-//! The lithium front: a rough edge that advances to the right, with a dendrite finger that
-//! outruns it towards the counter electrode.
+//! The lithium front: a rough edge that advances to the right, with a finger or dendrites that
+//! outrun it towards the counter electrode.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::config::{FrontLook, FrontShape};
+use super::dendrite::Dendrite;
 use super::erf::{quick_step, step};
 use super::pose::{Pose, View};
 
@@ -17,9 +19,13 @@ pub struct Front {
     finger_reach: f64,
     /// The rows that lithium fills.
     rows: (f64, f64),
-    /// Share of the brightness that lithium takes away.
-    darkening: f64,
+    look: FrontLook,
+    dendrite: Dendrite,
 }
+
+/// The wave of a wavy front: amplitude and length, px.
+const WAVE_PX: f64 = 6.0;
+const WAVELENGTH_PX: f64 = 64.0;
 
 /// An edge's deviation from a straight line: amplitude (px), wavenumber (rad/px) and phase of
 /// each wave along it.
@@ -55,8 +61,9 @@ impl Front {
         counter: f64,
         short_at: f64,
         rows: (f64, f64),
-        darkening: f64,
+        look: FrontLook,
         rng: &mut ChaCha8Rng,
+        dendrite_rng: &mut ChaCha8Rng,
     ) -> Front {
         let advance = 0.45 * (counter - start);
         let rough = Roughness::new(rows, rng);
@@ -69,16 +76,36 @@ impl Front {
             finger_width: ((rows.1 - rows.0) / 16.0).max(8.0),
             finger_reach: 0.0,
             rows,
-            darkening,
+            look,
+            dendrite: Dendrite::default(),
         };
         let without = front.position(finger_y, short_at);
-        front.finger_reach = (counter - without) / finger_growth(short_at);
+        let (reach, tall) = (counter - start, rows.1 - rows.0);
+        match look.shape {
+            FrontShape::Finger => {
+                front.finger_reach = (counter - without) / finger_growth(short_at);
+            }
+            FrontShape::Overhang => {
+                let radius = 0.6 * front.finger_width;
+                front.dendrite =
+                    Dendrite::hook((start, finger_y), 0.95 * reach, 0.25 * tall, radius);
+            }
+            FrontShape::Moss => {
+                let radius = (0.35 * front.finger_width).max(4.0);
+                front.dendrite = Dendrite::moss(start, 0.8 * reach, rows, radius, dendrite_rng);
+            }
+            FrontShape::Rough | FrontShape::Wavy => {}
+        }
         front
     }
 
-    /// Where the edge stands in row `y`.
+    /// Where the edge stands in row `y`, dendrites apart.
     pub fn position(&self, y: f64, time: f64) -> f64 {
-        let rough = self.rough.at(y);
+        let wave = match self.look.shape {
+            FrontShape::Wavy => WAVE_PX * (std::f64::consts::TAU * y / WAVELENGTH_PX).cos(),
+            _ => 0.0,
+        };
+        let rough = self.rough.at(y) + wave;
         let from_finger = (y - self.finger_y) / self.finger_width;
         self.start
             + self.advance * time
@@ -86,11 +113,40 @@ impl Front {
             + self.finger_reach * finger_growth(time) * (-0.5 * from_finger * from_finger).exp()
     }
 
+    /// The furthest edge of lithium in row `y`, dendrites included.
+    pub fn reach(&self, y: f64, time: f64) -> f64 {
+        let base = self.position(y, time);
+        let mut outside = self.dendrite.furthest() + 1.0;
+        while outside > base && self.dendrite.depth((outside, y), time) < 0.0 {
+            outside -= 1.0;
+        }
+        if outside <= base {
+            return base;
+        }
+        // Between the first point inside and its neighbour outside.
+        let (mut inside, mut outside) = (outside, outside + 1.0);
+        for _ in 0..20 {
+            let middle = 0.5 * (inside + outside);
+            if self.dendrite.depth((middle, y), time) < 0.0 {
+                outside = middle;
+            } else {
+                inside = middle;
+            }
+        }
+        inside
+    }
+
+    /// How deep inside lithium a point lies, px; negative outside.
+    pub fn depth(&self, (x, y): (f64, f64), time: f64) -> f64 {
+        let base = (self.position(y, time) - x) * self.slope(y, time);
+        base.max(self.dendrite.depth((x, y), time))
+    }
+
     /// The furthest reach of the edge.
     pub fn tip(&self, time: f64) -> f64 {
         let steps = ((self.rows.1 - self.rows.0) * 8.0) as usize;
         (0..=steps)
-            .map(|k| self.position(self.rows.0 + k as f64 / 8.0, time))
+            .map(|k| self.reach(self.rows.0 + k as f64 / 8.0, time))
             .fold(f64::NEG_INFINITY, f64::max)
     }
 
@@ -113,25 +169,35 @@ impl Front {
         }
         let edge = self.position(y, time);
         let slope = self.slope(y, time);
+        let last = self.dendrite.furthest() + 6.0 * sigma;
         for (column, value) in line.iter_mut().enumerate() {
-            let distance = (edge - (column as f64 - dx)) * slope;
+            let x = column as f64 - dx;
+            let distance = ((edge - x) * slope).max(if x < last {
+                self.dendrite.depth((x, y), time)
+            } else {
+                f64::NEG_INFINITY
+            });
             let lithium = if distance > 6.0 * sigma {
                 1.0
             } else if distance < -6.0 * sigma {
-                break;
+                if x > last {
+                    break;
+                }
+                continue;
             } else {
                 step(distance, sigma)
             };
-            *value *= (1.0 - self.darkening * inside * lithium) as f32;
+            *value *= (1.0 - self.look.darkening * inside * lithium) as f32;
         }
     }
 
     fn shade_turned_row(&self, line: &mut [f32], row: usize, pose: &Pose, sigma: f64, time: f64) {
         let scale = pose.scale();
-        let far = (0.3 + time) * self.rough.most();
+        let far = (0.3 + time) * (self.rough.most() + WAVE_PX);
         let base = self.start + self.advance * time;
         let lowest = base - far;
-        let highest = base + far + self.finger_reach.max(0.0) * finger_growth(time);
+        let highest = (base + far + self.finger_reach.max(0.0) * finger_growth(time))
+            .max(self.dendrite.furthest());
         for (column, value) in line.iter_mut().enumerate() {
             let (x, y) = pose.in_reference((column as f64, row as f64));
             if scale * (x - highest) > 6.0 * sigma {
@@ -145,10 +211,10 @@ impl Front {
             let lithium = if scale * (lowest - x) > 40.0 * sigma {
                 1.0
             } else {
-                let distance = scale * (self.position(y, time) - x) * self.slope(y, time);
+                let distance = scale * self.depth((x, y), time);
                 step(distance, sigma)
             };
-            *value *= (1.0 - self.darkening * inside * lithium) as f32;
+            *value *= (1.0 - self.look.darkening * inside * lithium) as f32;
         }
     }
 

@@ -36,7 +36,8 @@ impl Layout {
         let crack_region = Region {
             x: part(width, 0.72),
             y: part(height, 0.10),
-            width: part(width, 0.16),
+            // As wide as a crack gauge needs, in small fields too.
+            width: part(width, 0.16).max(24).min(width - part(width, 0.72)),
             height: part(height, 0.80),
         };
         Layout {

@@ -12,6 +12,7 @@ mod cell;
 mod config;
 mod configuration;
 mod crack;
+mod dendrite;
 mod drawn;
 mod erf;
 mod event;
@@ -28,7 +29,7 @@ mod seed;
 mod specimen;
 
 pub use cell::CellRow;
-pub use config::{Scan, SceneConfig};
+pub use config::{FrontLook, FrontShape, Growth, Scan, SceneConfig};
 pub use configuration::configuration;
 pub use event::{Disturbance, Event};
 pub use fissure::Fissure;

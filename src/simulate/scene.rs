@@ -33,7 +33,8 @@ pub struct Truth {
     pub rotation_rad: f64,
     /// Frame px per reference px.
     pub scale: f64,
-    /// Column of the front in each row of the front's region; empty without a front.
+    /// Column of the front in each row of the front's region, its furthest where lithium folds
+    /// over itself; empty without a front.
     pub front: Vec<f64>,
     /// The front's furthest reach; NaN without a front.
     pub tip: f64,
@@ -73,12 +74,14 @@ impl Scene {
             Texture::new(config.specimen, extent, psf, contrast, config.lattice_px, &mut rng);
         let lithium = layout.lithium;
         let front = Front::new(
-            layout.front_region.x as f64 + 0.12 * layout.front_region.width as f64,
+            layout.front_region.x as f64
+                + config.front_look.start * layout.front_region.width as f64,
             layout.counter_px,
             SHORT_AT,
             (lithium.y as f64, (lithium.y + lithium.height) as f64),
-            0.35,
+            config.front_look,
             &mut rng,
+            &mut stream(config.seed, Purpose::Dendrite),
         );
         let crack_region = layout.crack_region;
         let crack = Crack::new(
@@ -143,11 +146,12 @@ impl Scene {
         self.texture.add_to(out, &view, (0.0, 0.0));
         // Brightness has a floor: even dense material lets something through.
         out.iter_mut().for_each(|value| *value = value.max(0.1));
+        let grown = config.front_look.growth.time(share);
         if let Some(body) = &self.body {
-            body.cover(out, &view, share);
+            body.cover(out, &view, grown);
         }
         if let Some(front) = &self.front {
-            front.shade(out, &view, share);
+            front.shade(out, &view, grown);
         }
         if let Some(crack) = &self.crack {
             crack.shade(out, &view, share);
@@ -202,13 +206,14 @@ impl Scene {
         let rows = |region: Region| (region.y..region.y + region.height).map(|y| y as f64);
         let (front_region, crack_region) = (self.layout.front_region, self.layout.crack_region);
         let crack = self.crack.as_ref();
+        let grown = self.config.front_look.growth.time(share);
         let edge = |y: f64| match (&self.body, &self.front) {
-            (Some(body), _) => Some(body.position(y, share)),
-            (None, front) => front.as_ref().map(|front| front.position(y, share)),
+            (Some(body), _) => Some(body.position(y, grown)),
+            (None, front) => front.as_ref().map(|front| front.reach(y, grown)),
         };
         let tip = match (&self.body, &self.front) {
-            (Some(body), _) => body.tip((0.0, self.config.height as f64), share),
-            (None, front) => front.as_ref().map_or(f64::NAN, |front| front.tip(share)),
+            (Some(body), _) => body.tip((0.0, self.config.height as f64), grown),
+            (None, front) => front.as_ref().map_or(f64::NAN, |front| front.tip(grown)),
         };
         Truth {
             time_s: index as f64 / self.config.frame_rate_hz,
@@ -224,6 +229,13 @@ impl Scene {
                 .map_or(vec![], |crack| rows(crack_region).map(|y| crack.centre(y)).collect()),
             crack_tip_y: crack.map_or(f64::NAN, |crack| crack.tip(share)),
         }
+    }
+
+    /// How deep inside lithium a reference point lies in frame `index`, px; negative outside, NaN
+    /// without the front of [`SceneConfig::front`].
+    pub fn lithium_depth(&self, index: usize, at: (f64, f64)) -> f64 {
+        let grown = self.config.front_look.growth.time(self.share(index));
+        self.front.as_ref().map_or(f64::NAN, |front| front.depth(at, grown))
     }
 
     /// The cell's log.

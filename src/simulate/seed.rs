@@ -17,6 +17,7 @@ pub enum Purpose {
     Body,
     Rotation,
     Scale,
+    Dendrite,
 }
 
 /// The stream of a purpose.
@@ -30,6 +31,7 @@ pub fn stream(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Body => 5 << 40,
         Purpose::Rotation => 6 << 40,
         Purpose::Scale => 7 << 40,
+        Purpose::Dendrite => 8 << 40,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);

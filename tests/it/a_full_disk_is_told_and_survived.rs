@@ -149,7 +149,7 @@ fn the_program_goes_on_and_its_status_is_1() {
     let simulated = ["simulate", "--out", "m.npy", "--frames", "400", "--size", "256", "--json"];
     assert!(liwatch(at, None, &simulated).status.success());
     let replay = ["replay", "m.npy", "--config", "m.toml", "--cell", "m.cell.csv", "--out", "r.h5"];
-    for (limit_kb, words) in [(2400, "the run file is not complete"), (300, "could not be stored")]
+    for (limit_kb, words) in [(3300, "the run file is not complete"), (300, "could not be stored")]
     {
         let output = liwatch(at, Some(limit_kb), &replay);
         let told = String::from_utf8_lossy(&output.stderr);

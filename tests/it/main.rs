@@ -33,6 +33,7 @@ mod stored_runs;
 mod synthetic_files;
 mod the_corrected_stack_stands_still;
 mod the_example_configurations_are_right;
+mod the_front_is_found_as_well_as_it_says;
 mod the_run_file_is_what_the_layout_says;
 mod the_simulator_does_what_its_truth_says;
 mod tiff_writer;

@@ -37,6 +37,8 @@ fn simulate(folder: &Path, frames: &str, more: &[(&str, &str)]) {
     let size = SIZE.to_string();
     succeed(folder, &["simulate", "--out", "m.npy", "--frames", frames, "--size", &size]);
     let config = std::fs::read_to_string(folder.join("m.toml")).expect("a configuration");
+    // Without its own alarm, which would keep frames too.
+    let config = config.split("[[alarm]]").next().unwrap_or_default();
     for (name, more) in more {
         std::fs::write(folder.join(name), format!("{config}\n{more}")).expect("room");
     }

@@ -14,7 +14,9 @@ use indicatif::ProgressBar;
 
 use super::{Failure, Outcome, print, print_json};
 use crate::noise::CameraModel;
-use crate::simulate::{Scene, SceneConfig, SceneRecording, Specimen};
+use crate::simulate::{
+    FrontLook, FrontShape, Growth, Scene, SceneConfig, SceneRecording, Specimen,
+};
 use crate::source::Faults;
 
 /// Simulate a recording with known truth: drift, front with a finger, crack, camera, cell
@@ -70,6 +72,13 @@ pub struct Args {
     jumps: usize,
     #[arg(long)]
     no_front: bool,
+    #[arg(long, value_enum, default_value_t = FrontShape::Finger)]
+    front_shape: FrontShape,
+    #[arg(long, value_enum, default_value_t = Growth::Advance)]
+    front_growth: Growth,
+    /// Share of the brightness that lithium takes away
+    #[arg(long, default_value_t = 0.35)]
+    front_darkening: f64,
     #[arg(long)]
     no_crack: bool,
     /// Write what faults leave: KIND=RATE[:SIZE] or KIND@FRAME[:SIZE], by commas, and seed=N. Kinds:
@@ -119,6 +128,12 @@ impl Args {
         if self.frames == 0 {
             return Err(Failure::Usage(anyhow!("--frames is 0; a recording has at least one")));
         }
+        if !(0.0..1.0).contains(&self.front_darkening) {
+            return Err(Failure::Usage(anyhow!(
+                "--front-darkening is {}, but must be a share, 0 to less than 1",
+                self.front_darkening
+            )));
+        }
         self.trouble.add_to(SceneConfig {
             width: self.size.0,
             height: self.size.1,
@@ -139,6 +154,12 @@ impl Args {
             drift_step_px: self.drift_step,
             jumps: self.jumps,
             front: !self.no_front,
+            front_look: FrontLook {
+                shape: self.front_shape,
+                growth: self.front_growth,
+                darkening: self.front_darkening,
+                ..FrontLook::default()
+            },
             crack: !self.no_crack,
             ..SceneConfig::default()
         })

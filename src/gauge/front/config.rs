@@ -34,6 +34,8 @@ pub struct FrontConfig {
     /// Neighbouring lines (one sigma) that share an edge's displacement.
     #[serde(default = "default_smooth")]
     pub smooth_lines: f64,
+    /// Cut-off frequency of the velocities; without it 1/64 of the frame rate.
+    pub bandwidth_hz: Option<f64>,
 }
 
 fn default_sigma() -> f64 {
@@ -63,6 +65,11 @@ impl FrontConfig {
         if !(0.5..=100.0).contains(&config.smooth_lines) {
             let what = "smooth_lines must lie between 0.5 and 100 lines";
             return Err(entry.error("smooth_lines", what.to_owned()));
+        }
+        if config.bandwidth_hz.is_some_and(|hz| !(hz > 0.0 && hz.is_finite())) {
+            let what =
+                "bandwidth_hz must be more than 0 Hz; leave it out for 1/64 of the frame rate";
+            return Err(entry.error("bandwidth_hz", what.to_owned()));
         }
         Ok(config)
     }

@@ -1,44 +1,69 @@
-//! The edge's place in each line, by maximum likelihood around an expected contour.
+//! The edge's place in each line, by maximum likelihood about an expected contour, joined with its
+//! neighbours.
 //!
-//! At the current guess each line gives a score s and an information F (sums over its window of
-//! `w g r` and `w g²`: weight, slope of the model, residual). A line alone is noisy; neighbouring
-//! lines share the displacement from the expected contour, smoothed by a Gaussian across the
-//! lines: `d = K∗(F·z) / K∗F`, z being each line's own estimate. What is smoothed is the
-//! displacement and not the contour, so the shape that is already known stays sharp.
+//! First the most probable path through the windows says which edge it is; then Fisher scoring
+//! moves each line to its maximum, and the lines are joined to a smooth curve of displacements from
+//! the expected contour: what is smoothed is the displacement and not the contour, so the shape
+//! that is already known stays sharp. How much the score scatters is measured beside the edge,
+//! where it should be zero: camera noise, texture and all. Errors follow from that.
 
 use super::config::Lithium;
+use super::levels::Levels;
+use super::path::{join, most_probable};
+use super::sums::{self, EdgeSums, NullSums, SideSums};
+use super::windows::Windows;
 use super::{Front, Hints};
 use crate::gauge::View;
-use crate::gauge::smooth::smooth_columns;
 
-/// Half of the window about the expected edge, px; more in a first search.
-const WINDOW: usize = 12;
-const WINDOW_FIRST: usize = 20;
 const ROUNDS: usize = 3;
-const ROUNDS_FIRST: usize = 8;
-/// Lines (one sigma) over which brightness and contrast are shared.
-const LEVEL_LINES: f64 = 24.0;
-/// The step must stand this many sigma above the noise.
-const STEP_SIGNIFICANCE: f32 = 4.0;
-/// What exceeds the camera's noise is texture, and correlated over some pixels: it counts for
-/// more than white noise of the same variance would.
-const TEXTURE_LENGTH: f32 = 4.0;
+const ROUNDS_WIDE: usize = 4;
 /// An edge less certain than this is none, px.
-const ERROR_MOST: f32 = 2.5;
+const ERROR_MOST: f64 = 2.5;
+/// Second differences of the displacement from the expected contour are normal with this sigma
+/// over the square of the lines that are joined, px.
+const BEND_PX: f64 = 0.3;
+/// A line's step by its score, in widths of the edge, at most.
+const STEP_MOST: f32 = 2.0;
+/// A line whose residuals exceed the others' by this factor sees something else than an edge.
+const FOREIGN: f32 = 4.5;
+/// A line further from the curve than this many sigma is pulled in.
+const OUTLYING: f64 = 3.0;
+/// Lines that are summed to measure how neighbours' errors add up.
+const BLOCK: usize = 8;
+/// Between neighbouring lines, the contour is torn where it jumps further than this, px.
+pub const TEAR_PX: f32 = 16.0;
+const SLOPE_MOST: f32 = 12.0;
+/// The variance of a contour that was searched for, over that of one whose shape was known.
+const SEARCHED: f64 = 2.0;
+/// How much of a frame's own scatter beside the edge counts.
+const NEW: f32 = 0.2;
+/// Before anything is known of texture, evidence counts this much less.
+const EXCESS_FIRST: f32 = 3.0;
 
 /// What one frame says of the contour.
 pub struct Contour {
-    /// Edge of each line, px from the starting edge in reference coordinates, smoothed across
+    /// Edge of each line, px from the starting edge in reference coordinates, joined with its
     /// neighbours; NaN where there is none.
     pub position: Vec<f32>,
     /// Their one sigma (neighbours are correlated).
     pub error: Vec<f32>,
-    /// Each line's own information (1/px²), neighbours apart, for means over all lines.
-    pub information: Vec<f32>,
+    /// Each line's own edge, apart from its neighbours and from what was expected, with its one
+    /// sigma; NaN where there is none.
+    pub own: Vec<(f32, f32)>,
     /// Edge width that fits best.
     pub sigma_px: f32,
-    /// Median squared residual over what noise explains.
+    /// Variance of the score over what the camera's noise explains, as it adds up over lines.
     pub excess: f32,
+    /// The same by this frame alone.
+    pub measured_excess: f32,
+    /// Median squared residual over what noise explains.
+    pub scatter: f32,
+    /// Lithium's brightness over the bare specimen's, less 1, and its one sigma.
+    pub contrast: (f64, f64),
+    /// Mean brightness of lithium and bare specimen, counts above the offset.
+    pub brightness: (f32, f32),
+    /// How much of the learned texture the bare specimen shows.
+    pub texture_share: f32,
     /// Lines whose edge stands at the end of its window.
     pub at_limit: usize,
 }
@@ -49,9 +74,14 @@ impl Contour {
         Contour {
             position: vec![f32::NAN; lines],
             error: vec![f32::NAN; lines],
-            information: vec![0.0; lines],
+            own: vec![(f32::NAN, f32::NAN); lines],
             sigma_px: f32::NAN,
             excess: f32::NAN,
+            measured_excess: f32::NAN,
+            scatter: f32::NAN,
+            contrast: (f64::NAN, f64::NAN),
+            brightness: (f32::NAN, f32::NAN),
+            texture_share: f32::NAN,
             at_limit: 0,
         }
     }
@@ -61,274 +91,313 @@ impl Contour {
         let found = self.position.iter().filter(|p| p.is_finite()).count();
         found as f64 / self.position.len().max(1) as f64
     }
+
+    /// The contour with lines without an edge at their last guess; for a second look.
+    pub fn filled(&self, expected: &[f32]) -> Vec<f32> {
+        let pairs = self.position.iter().zip(expected);
+        pairs.map(|(found, known)| if found.is_finite() { *found } else { *known }).collect()
+    }
 }
 
-/// The window of each line, cut out once.
-struct Windows {
-    /// First pixel of each line's window.
-    start: Vec<usize>,
-    width: usize,
-    /// Counts above the camera's offset, over the texture where it is known.
-    signal: Vec<f32>,
-    /// 1 / variance of those numbers; 0 outside the field of view.
-    weight: Vec<f32>,
+/// Everything that the rounds of a fit change.
+struct Fit<'a> {
+    windows: &'a Windows,
+    sign: f32,
+    /// Expected and present places, px from the starting edge, in the view.
+    known: &'a [f32],
+    guess: Vec<f32>,
+    slope: &'a [f32],
+    stiffness: Vec<f64>,
+    sigma: f32,
+    scatter: f32,
+    excess: f32,
+    expected_excess: Option<f32>,
+    /// Variance that the expected contour brings in, px², or by how much more than the joined
+    /// lines' own variance that is where nothing was expected.
+    expected_variance: f64,
+    unknown: f64,
+    measured: f32,
+    levels: Levels,
+    sides: Vec<[SideSums; 2]>,
+    edges: Vec<EdgeSums>,
+    nulls: Vec<NullSums>,
+    /// Each line's own displacement from the known contour, and its information.
+    own: (Vec<f64>, Vec<f64>),
 }
 
-/// Brightness before (lithium) and behind (bare) the edge of each line.
-struct Levels {
-    lithium: Vec<f32>,
-    bare: Vec<f32>,
-    significance: Vec<f32>,
-}
-
-/// Fits the contour near `expected` (px from the starting edge, reference coordinates).
-pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], hints: &Hints) -> Contour {
-    let first = hints.contour.is_none();
-    let half = if first { WINDOW_FIRST } else { WINDOW };
+/// Fits the contour near `expected` (px from the starting edge, reference coordinates), in wide
+/// windows or those that suffice.
+pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: &Hints) -> Contour {
     let fraction = front.lines.fraction(view) as f32;
-    // In the view, everything stands `fraction` further than in reference coordinates.
-    let known: Vec<f32> = expected.iter().map(|p| p + fraction).collect();
+    let across = front.lines.fraction_across(view) as f32;
+    // In the view, everything stands `fraction` further than in reference coordinates, and
+    // `across` lines later.
+    let known: Vec<f32> = moved_across(expected, -across).iter().map(|p| p + fraction).collect();
     let sigma = hints.sigma_px.unwrap_or(front.config.edge_sigma_px as f32);
-    let windows = Windows::cut(front, view, &known, half, hints);
+    let windows = Windows::cut(&front.lines, view, &known, sigma, wide, hints);
     let slope = slopes(&known);
-    let mut guess = known.clone();
-    let mut sums = LineSums::default();
-    let smooth = front.config.smooth_lines;
-    let rounds = if first { ROUNDS_FIRST } else { ROUNDS };
-    let reach = half as f32 - 2.0 * sigma;
-    for _ in 0..rounds {
-        let levels = Levels::of(&windows, &guess, sigma);
-        sums = LineSums::of(front, &windows, &levels, &guess, &slope, sigma);
-        let moved = sums.displacement(&guess, &known, smooth);
-        for ((guess, known), moved) in guess.iter_mut().zip(&known).zip(&moved) {
-            *guess = known + moved.clamp(-reach, reach);
+    let bend = BEND_PX / front.config.smooth_lines.powi(2);
+    let mut fit = Fit {
+        windows: &windows,
+        sign: if front.config.lithium == Lithium::Dark { 1.0 } else { -1.0 },
+        known: &known,
+        guess: known.clone(),
+        slope: &slope,
+        stiffness: stiffness(&known, &slope, bend),
+        sigma,
+        scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
+        excess: hints.excess.unwrap_or(EXCESS_FIRST),
+        expected_excess: hints.excess,
+        expected_variance: f64::from(hints.expected_variance),
+        unknown: if hints.contour.is_some() { 1.0 } else { SEARCHED },
+        measured: f32::NAN,
+        levels: Levels::default(),
+        sides: Vec::new(),
+        edges: Vec::new(),
+        nulls: Vec::new(),
+        own: (Vec::new(), Vec::new()),
+    };
+    fit.find_path(hints.contrast);
+    let mut variance = Vec::new();
+    let rounds = if wide { ROUNDS_WIDE } else { ROUNDS };
+    for round in 0..rounds {
+        fit.see_levels(hints.contrast);
+        fit.sum_edges();
+        if round + 2 == rounds {
+            fit.measure_scatter();
         }
+        variance = fit.move_edges(round > 0);
     }
-    let at_limit =
-        guess.iter().zip(&known).filter(|(p, known)| (*p - *known).abs() > 0.8 * reach).count();
-    Contour { at_limit, ..sums.contour(front, &guess, fraction, sigma, smooth) }
+    fit.contour(front, (fraction, across), &variance)
 }
 
-impl Windows {
-    fn cut(front: &Front, view: &View<'_>, known: &[f32], half: usize, hints: &Hints) -> Windows {
-        let lines = &front.lines;
-        let width = (2 * half + 1).min(lines.length);
-        let last = lines.length - width;
-        let start: Vec<usize> = known
+impl Fit<'_> {
+    /// Moves the guess to the most probable path.
+    fn find_path(&mut self, contrast: Option<(f64, f64)>) {
+        let half = self.windows.width as f32 / 2.0;
+        // The outer parts of the windows, which the edge has hardly reached: 2.5 widths from the
+        // middle.
+        let far = vec![half * 0.5 / 2.5; self.guess.len()];
+        let mut evidence = Vec::new();
+        let edge = self.in_windows();
+        sums::sides(self.windows, &edge, &far, &mut self.sides);
+        self.levels = Levels::of(&self.sides, self.sign, contrast, self.noise());
+        sums::evidence(self.windows, &self.levels, self.excess.max(1.0), &mut evidence);
+        let moved = most_probable(self.windows, &evidence, self.known, self.slope);
+        for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&moved) {
+            *guess = known + moved;
+        }
+    }
+
+    fn see_levels(&mut self, contrast: Option<(f64, f64)>) {
+        let (edge, wide) = (self.in_windows(), self.widths());
+        sums::sides(self.windows, &edge, &wide, &mut self.sides);
+        for line in 0..self.edges.len() {
+            if self.is_foreign(&self.edges[line]) {
+                self.sides[line] = [[0.0; 6]; 2];
+            }
+        }
+        self.levels = Levels::of(&self.sides, self.sign, contrast, self.noise());
+    }
+
+    fn sum_edges(&mut self) {
+        let (edge, wide) = (self.in_windows(), self.widths());
+        let scatter = self.scatter.sqrt();
+        sums::edges(self.windows, &self.levels, &edge, &wide, scatter, &mut self.edges);
+        let mut ratios: Vec<f32> = self
+            .edges
             .iter()
-            .map(|p| (p.round() as i64 - half as i64).clamp(0, last as i64) as usize)
+            .filter(|sums| sums.pixels > 6.0)
+            .map(|sums| sums.chi2 / (sums.pixels - 3.0))
             .collect();
-        let mut signal = vec![0.0f32; width * lines.count];
-        let mut weight = vec![0.0f32; width * lines.count];
-        let offset = view.noise().offset_counts as f32;
-        let gain = view.noise().gain_counts_per_electron as f32;
-        let dark = view.noise().variance(view.noise().offset_counts) as f32;
-        for (line, (signal, weight)) in
-            signal.chunks_exact_mut(width).zip(weight.chunks_exact_mut(width)).enumerate()
-        {
-            lines.read(view, line, start[line], signal);
-            // The line's mean, not each pixel's own count, tells the variance: weights that
-            // follow the noise would pull towards dark pixels.
-            let mean = mean_finite(signal) - offset;
-            let variance = dark + gain * mean.max(0.0);
-            for (value, weight) in signal.iter_mut().zip(weight.iter_mut()) {
-                let seen = value.is_finite();
-                *value = if seen { *value - offset } else { 0.0 };
-                *weight = if seen { 1.0 / variance } else { 0.0 };
-            }
-            if let Some(texture) = &hints.texture {
-                let at = line * lines.length + start[line];
-                flatten(signal, weight, &texture[at..at + width]);
-            }
+        if !ratios.is_empty() {
+            let middle = ratios.len() / 2;
+            self.scatter = ratios.select_nth_unstable_by(middle, f32::total_cmp).1.max(1.0);
         }
-        Windows { start, width, signal, weight }
-    }
-}
-
-/// Divides by the relative brightness of the bare specimen, where it is known.
-fn flatten(signal: &mut [f32], weight: &mut [f32], texture: &[f32]) {
-    for ((value, weight), relative) in signal.iter_mut().zip(weight).zip(texture) {
-        if relative.is_finite() {
-            *value /= relative;
-            *weight *= relative * relative;
+        let usable = |(sums, good): &(&EdgeSums, &bool)| **good && !self.is_foreign(sums);
+        let (mut score, mut information) = (0.0f64, 0.0f64);
+        for (sums, _) in self.edges.iter().zip(&self.levels.significant).filter(usable) {
+            score += f64::from(sums.width_score);
+            information += f64::from(sums.width_information);
+        }
+        // One step of Fisher scoring for the width, kept within what is plausible; a width that
+        // the noise leaves open stays.
+        if information > 25.0 {
+            let change = (score / information) as f32;
+            self.sigma = (self.sigma * (1.0 + change.clamp(-0.3, 0.3))).clamp(0.5, 10.0);
         }
     }
-}
 
-fn mean_finite(values: &[f32]) -> f32 {
-    let (mut sum, mut count) = (0.0, 0);
-    for value in values.iter().filter(|v| v.is_finite()) {
-        sum += value;
-        count += 1;
+    /// How widely scores scatter where there is no edge, over what camera noise explains.
+    fn measure_scatter(&mut self) {
+        let (edge, wide) = (self.in_windows(), self.widths());
+        let scatter = self.scatter.sqrt();
+        sums::nulls(self.windows, &self.levels, &edge, &wide, scatter, &mut self.nulls);
+        let mut excess = 0.0;
+        for side in 0..2 {
+            let (mut squares, mut expected) = (0.0, 0.0);
+            for block in self.nulls.chunks_exact(BLOCK) {
+                let score: f32 = block.iter().map(|null| null.score[side]).sum();
+                let information: f32 = block.iter().map(|null| null.information[side]).sum();
+                squares += score * score;
+                expected += information;
+            }
+            // Where no line is sharp enough to look beside its edge, residuals must tell.
+            let ratio = if expected > 0.0 { squares / expected } else { self.scatter };
+            excess += 0.5 * ratio;
+        }
+        self.measured = excess;
+        // One frame has few independent blocks: the frames before tell most.
+        let mixed = self.expected_excess.map_or(excess, |before| before + NEW * (excess - before));
+        self.excess = mixed.max(1.0);
     }
-    if count > 0 { sum / count as f32 } else { 0.0 }
+
+    /// One step of Fisher scoring, all lines together; the variance of each.
+    fn move_edges(&mut self, robust: bool) -> Vec<f64> {
+        let wide = self.widths();
+        let reach = self.windows.reach();
+        let lines = self.guess.len();
+        let (mut z, mut f) = (vec![0.0; lines], vec![0.0; lines]);
+        for line in 0..lines {
+            let sums = &self.edges[line];
+            let here = self.guess[line] - self.known[line];
+            z[line] = f64::from(here);
+            if self.levels.significant[line] && sums.information > 0.0 && !self.is_foreign(sums) {
+                let most = STEP_MOST * wide[line];
+                let step = (sums.score / sums.information).clamp(-most, most);
+                z[line] += f64::from(step);
+                f[line] = f64::from(sums.information / self.excess);
+            }
+        }
+        let mut curve = join(&z, &f, &self.stiffness);
+        self.own = (z.clone(), f.clone());
+        if robust {
+            for line in 0..lines {
+                let off = (z[line] - curve.at[line]).abs() * f[line].sqrt();
+                if off > OUTLYING {
+                    f[line] *= OUTLYING / off;
+                }
+            }
+            curve = join(&z, &f, &self.stiffness);
+        }
+        for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&curve.at) {
+            *guess = known + (*moved as f32).clamp(-reach, reach);
+        }
+        curve.variance
+    }
+
+    fn contour(&self, front: &Front, (fraction, across): (f32, f32), variance: &[f64]) -> Contour {
+        let length = front.lines.length as f32;
+        let position = moved_across(&self.guess, across);
+        let limit = 0.8 * self.windows.reach();
+        let mut out = Contour::nothing(self.guess.len());
+        let (mut sums, mut counted) = ((0.0f64, 0.0f64), 0.0);
+        for line in 0..self.guess.len() {
+            let guess = self.guess[line];
+            let inside = guess > 1.0 && guess < length - 2.0;
+            let error = (variance[line] * self.unknown + self.expected_variance).sqrt();
+            let good = self.levels.significant[line] && !self.is_foreign(&self.edges[line]);
+            if good && inside && error < ERROR_MOST {
+                out.position[line] = position[line] - fraction;
+                out.error[line] = error as f32;
+                let (z, f) = (self.own.0[line], self.own.1[line]);
+                if f > 0.0 {
+                    let moved = position[line] - guess;
+                    let own = self.known[line] + z as f32 + moved - fraction;
+                    out.own[line] = (own, (1.0 / f).sqrt() as f32);
+                }
+                sums.0 += f64::from(self.levels.lithium[line]);
+                sums.1 += f64::from(self.levels.bare[line]);
+                counted += 1.0;
+            }
+            out.at_limit += usize::from((guess - self.known[line]).abs() > limit);
+        }
+        out.sigma_px = self.sigma;
+        out.excess = self.excess;
+        out.measured_excess = self.measured;
+        out.scatter = self.scatter;
+        out.contrast = self.levels.contrast;
+        out.texture_share = self.levels.texture_share.1;
+        out.brightness = ((sums.0 / counted) as f32, (sums.1 / counted) as f32);
+        out
+    }
+
+    /// Residuals that no edge leaves.
+    fn is_foreign(&self, sums: &EdgeSums) -> bool {
+        sums.pixels < 6.0 || sums.chi2 > FOREIGN * self.scatter * (sums.pixels - 3.0)
+    }
+
+    fn in_windows(&self) -> Vec<f32> {
+        self.guess.iter().zip(&self.windows.start).map(|(p, start)| p - *start as f32).collect()
+    }
+
+    /// A sloping edge is wider along a line.
+    fn widths(&self) -> Vec<f32> {
+        self.slope.iter().map(|slope| self.sigma * (1.0 + slope * slope).sqrt()).collect()
+    }
+
+    fn noise(&self) -> (f32, f32) {
+        (self.windows.dark, self.windows.gain)
+    }
 }
 
-/// How steeply the contour runs across the lines: a sloping edge is wider along a line.
-fn slopes(contour: &[f32]) -> Vec<f32> {
-    let n = contour.len();
-    (0..n)
+/// The contour where each line's coordinate is `by` lines more (−1 to 1): linear between
+/// neighbours, but not over a tear.
+fn moved_across(contour: &[f32], by: f32) -> Vec<f32> {
+    let last = contour.len() - 1;
+    (0..contour.len())
         .map(|k| {
-            let (a, b) = (k.saturating_sub(2), (k + 2).min(n - 1));
-            if a == b { 0.0 } else { (contour[b] - contour[a]) / (b - a) as f32 }
+            let next = if by > 0.0 { (k + 1).min(last) } else { k.saturating_sub(1) };
+            let rise = contour[next] - contour[k];
+            if rise.abs() > TEAR_PX { contour[k] } else { contour[k] + by.abs() * rise }
         })
         .collect()
 }
 
-impl Levels {
-    fn of(windows: &Windows, guess: &[f32], sigma: f32) -> Levels {
-        let lines = guess.len();
-        // Weighted sums of brightness on both sides, for each line, then shared.
-        let mut sums = vec![[0.0f64; 4]; lines];
-        for (line, sum) in sums.iter_mut().enumerate() {
-            let at = line * windows.width;
-            let edge = guess[line] - windows.start[line] as f32;
-            for k in 0..windows.width {
-                let distance = k as f32 - edge;
-                let (value, weight) = (windows.signal[at + k], windows.weight[at + k]);
-                let side = if distance < -2.5 * sigma {
-                    0
-                } else if distance > 2.5 * sigma {
-                    2
-                } else {
-                    continue;
-                };
-                sum[side] += f64::from(weight * value);
-                sum[side + 1] += f64::from(weight);
+/// How steeply the contour runs across the lines, px per line; over a tear, as on its nearer side.
+fn slopes(contour: &[f32]) -> Vec<f32> {
+    let n = contour.len();
+    let torn = |k: usize| k + 1 >= n || (contour[k + 1] - contour[k]).abs() > TEAR_PX;
+    (0..n)
+        .map(|k| {
+            let (mut a, mut b) = (k, k);
+            while a > 0 && k - a < 2 && !torn(a - 1) {
+                a -= 1;
             }
-        }
-        let shared = smooth_columns(&sums, LEVEL_LINES);
-        let mut levels = Levels { lithium: vec![], bare: vec![], significance: vec![] };
-        for [behind, w_behind, ahead, w_ahead] in shared {
-            let (lithium, bare) = (behind / w_behind, ahead / w_ahead);
-            // The sums are means over about 3.5 smoothing lengths of lines.
-            let lines = 3.5 * LEVEL_LINES.min(lines as f64 / 3.5);
-            let error = (1.0 / (w_behind * lines) + 1.0 / (w_ahead * lines)).sqrt();
-            levels.lithium.push(lithium as f32);
-            levels.bare.push(bare as f32);
-            levels.significance.push(((bare - lithium) / error) as f32);
-        }
-        levels
-    }
+            while b - k < 2 && !torn(b) {
+                b += 1;
+            }
+            let slope = if a == b { 0.0 } else { (contour[b] - contour[a]) / (b - a) as f32 };
+            slope.clamp(-SLOPE_MOST, SLOPE_MOST)
+        })
+        .collect()
 }
 
-/// Sums over the window of each line, at the current guess.
-#[derive(Default)]
-struct LineSums {
-    score: Vec<f32>,
-    information: Vec<f32>,
-    /// χ² of the residuals and the number of pixels.
-    residual: Vec<(f32, u32)>,
-    /// Score and information of the edge width, over all lines.
-    width: (f64, f64),
-    significant: Vec<bool>,
+/// Inverse variance of the displacement's second differences at each line, 1/px²: an edge that runs
+/// steeply moves further along the line; where the contour is torn, nothing joins both sides.
+fn stiffness(contour: &[f32], slope: &[f32], bend: f64) -> Vec<f64> {
+    let n = contour.len();
+    (0..n)
+        .map(|k| {
+            let (a, b) = (k.saturating_sub(1), (k + 1).min(n - 1));
+            let torn = (contour[b] - contour[k]).abs() > TEAR_PX
+                || (contour[k] - contour[a]).abs() > TEAR_PX;
+            let slope = f64::from(slope[k]);
+            if torn { 0.0 } else { 1.0 / (bend * bend * (1.0 + slope * slope)) }
+        })
+        .collect()
 }
 
-impl LineSums {
-    fn of(
-        front: &Front,
-        windows: &Windows,
-        levels: &Levels,
-        guess: &[f32],
-        slope: &[f32],
-        sigma: f32,
-    ) -> LineSums {
-        let lines = guess.len();
-        let mut out = LineSums {
-            score: vec![0.0; lines],
-            information: vec![0.0; lines],
-            residual: vec![(0.0, 0); lines],
-            width: (0.0, 0.0),
-            significant: vec![false; lines],
-        };
-        let sign = if front.config.lithium == Lithium::Dark { 1.0 } else { -1.0 };
-        for line in 0..lines {
-            let (lithium, bare) = (levels.lithium[line], levels.bare[line]);
-            let step = bare - lithium;
-            if !(levels.significance[line] * sign > STEP_SIGNIFICANCE) {
-                continue;
-            }
-            out.significant[line] = true;
-            let wide = sigma * (1.0 + slope[line] * slope[line]).sqrt();
-            let edge = guess[line] - windows.start[line] as f32;
-            let at = line * windows.width;
-            let signal = &windows.signal[at..at + windows.width];
-            let weight = &windows.weight[at..at + windows.width];
-            let (mut score, mut information, mut chi2) = (0.0f32, 0.0f32, 0.0f32);
-            let mut pixels = 0;
-            for (k, (value, weight)) in signal.iter().zip(weight).enumerate() {
-                let u = (k as f32 - edge) / wide;
-                let (risen, density) = front.step.at(u);
-                let residual = value - (lithium + step * risen);
-                let along = -step * density / wide;
-                score += weight * along * residual;
-                information += weight * along * along;
-                chi2 += weight * residual * residual;
-                pixels += u32::from(*weight > 0.0);
-                let by_width = along * u;
-                out.width.0 += f64::from(weight * by_width * residual);
-                out.width.1 += f64::from(weight * by_width * by_width);
-            }
-            out.score[line] = score;
-            out.information[line] = information;
-            out.residual[line] = (chi2, pixels);
-        }
-        out
-    }
+/// Lines (half a kernel) that the joined curve averages when each is known with this one sigma, px.
+pub fn joined_lines(own_error_px: f64, smooth_lines: f64) -> f64 {
+    (own_error_px * smooth_lines * smooth_lines / BEND_PX).sqrt()
+}
 
-    /// Displacement of each line from the known contour, shared with its neighbours.
-    fn displacement(&self, guess: &[f32], known: &[f32], smooth: f64) -> Vec<f32> {
-        let sums: Vec<[f64; 2]> = (0..guess.len())
-            .map(|k| {
-                let f = f64::from(self.information[k]);
-                // F · z with z = guess + s / F − known
-                let moved = f64::from(guess[k] - known[k]);
-                [f * moved + f64::from(self.score[k]), f]
-            })
-            .collect();
-        smooth_columns(&sums, smooth)
-            .iter()
-            .map(|[moved, f]| if *f > 0.0 { (moved / f) as f32 } else { 0.0 })
-            .collect()
-    }
-
-    fn contour(
-        &self,
-        front: &Front,
-        guess: &[f32],
-        fraction: f32,
-        sigma: f32,
-        smooth: f64,
-    ) -> Contour {
-        let mut ratios: Vec<f32> = self
-            .residual
-            .iter()
-            .filter(|(_, pixels)| *pixels > 4)
-            .map(|(chi2, pixels)| chi2 / (*pixels as f32 - 3.0))
-            .collect();
-        ratios.sort_by(f32::total_cmp);
-        let excess = ratios.get(ratios.len() / 2).copied().unwrap_or(f32::NAN).max(1.0);
-        let excess = 1.0 + TEXTURE_LENGTH * (excess - 1.0);
-        let sums: Vec<[f64; 1]> = self.information.iter().map(|f| [f64::from(*f)]).collect();
-        let shared = smooth_columns(&sums, smooth);
-        // ΣK² of a normalised Gaussian of this sigma.
-        let power = 1.0 / (2.0 * std::f64::consts::PI.sqrt() * smooth.max(0.3));
-        let length = front.lines.length as f32;
-        let mut out = Contour::nothing(guess.len());
-        for line in 0..guess.len() {
-            let f = shared[line][0];
-            let error = (power * f64::from(excess) / f).sqrt() as f32;
-            let inside = guess[line] > 1.0 && guess[line] < length - 2.0;
-            if self.significant[line] && inside && error < ERROR_MOST {
-                out.position[line] = guess[line] - fraction;
-                out.error[line] = error;
-                out.information[line] = self.information[line] / excess;
-            }
-        }
-        // One Newton step of the width, kept within what is plausible.
-        let change = if self.width.1 > 0.0 { (self.width.0 / self.width.1) as f32 } else { 0.0 };
-        out.sigma_px = (sigma + change.clamp(-0.3, 0.3) * 0.5).clamp(0.5, 8.0);
-        out.excess = excess;
-        out
-    }
+/// The variance that a mean over many lines has from each of them, px², by the variance of the line
+/// on the joined curve: neighbours err alike, over as many lines as the curve joins.
+pub fn variance_in_mean(error_px: f64, smooth_lines: f64) -> f64 {
+    // A curve with bends of variance q and lines of information f has the variance
+    // 0.265 q^¼ f^−¾ (the kernel of B. W. Silverman, Ann. Stat. 12, 898, 1984): solved for 1/f.
+    let bend = (BEND_PX / (smooth_lines * smooth_lines)).powi(2);
+    (error_px * error_px / (0.265 * bend.powf(0.25))).powf(4.0 / 3.0)
 }

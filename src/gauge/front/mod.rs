@@ -1,24 +1,38 @@
 //! The front gauge: where lithium ends along each line of its region.
 //!
-//! Each line along the growth axis carries an edge `A · (1 − c · Φ((p − u)/σ))`: a step seen
-//! through the point spread, over the specimen's own texture A. Its place p is found by maximum
-//! likelihood with the camera's noise, together with its neighbours; the texture is learned from
-//! the first frames, where the specimen ahead of the front is still bare.
+//! Each line along the growth axis carries an edge, a step of unknown heights seen through the point
+//! spread, over the specimen's own texture. The most probable path across the lines says which edge
+//! it is, maximum likelihood with the camera's noise where it stands, and the scatter of the score
+//! beside it how well. Where lithium folds over itself, its area is segmented.
+//! `docs/gauges/front.md` has the method with its equations, figures and limits.
 
+mod cells;
 mod config;
+mod extent;
+mod fields;
 mod fit;
+mod follow;
+mod kinetics;
+mod levels;
+mod path;
 mod search;
+mod shape;
 mod summary;
+mod sums;
+mod texture;
+mod windows;
 
 use std::sync::Arc;
 
+use cells::Cells;
 pub use config::FrontConfig;
+use extent::Extent;
 use fit::{Contour, fit};
+use follow::smoothed;
 use summary::Summary;
 
 use super::lines::Lines;
 use super::registry::Kind;
-use super::step::Step;
 use super::{AnyGauge, Gauge, Measurement, Schema, View};
 use crate::config::{ConfigError, GaugeEntry};
 use crate::frame::{Region, Stamp};
@@ -35,6 +49,7 @@ pub const KIND: Kind = Kind {
         "counter_px",
         "edge_sigma_px",
         "smooth_lines",
+        "bandwidth_hz",
     ],
     build: |entry: &GaugeEntry, lag_frames| -> Result<Arc<dyn AnyGauge>, ConfigError> {
         Ok(Arc::new(Front::new(FrontConfig::read(entry)?, lag_frames)))
@@ -46,32 +61,48 @@ pub struct Front {
     config: FrontConfig,
     lines: Lines,
     schema: Schema,
-    step: Step,
     /// How many frames ahead the hints look.
     lag_frames: f32,
 }
 
 /// So many lines at the end of their windows mean that the edge is beyond.
 const LIMIT_LINES: usize = 4;
+/// A contour of fewer lines is looked for anew.
+const FOUND_LEAST: f64 = 0.5;
+/// A searched edge that is blurrier than this is a shade, px.
+const SIGMA_MOST: f32 = 9.0;
 
-/// What the tracker tells the observer.
+/// What the tracker tells the observer. What is nothing was not learned yet.
 #[derive(Clone, Default)]
 pub struct Hints {
     /// Where each line's edge is expected, px from the starting edge; nothing: search for it.
     contour: Option<Arc<Vec<f32>>>,
-    /// Relative brightness of the bare specimen, line by line; NaN where it was never seen bare.
+    /// Variance of what in that is finer than the lines that are joined, px².
+    expected_variance: f32,
+    /// Brightness of the bare specimen over its mean, less 1, line by line; 0 where unknown.
     texture: Option<Arc<Vec<f32>>>,
-    /// Edge width; nothing: as configured.
+    /// The same over cells.
+    cell_texture: Option<Arc<Vec<f32>>>,
+    /// How much of it the bare specimen shows.
+    texture_share: Option<f32>,
     sigma_px: Option<f32>,
-    /// The texture is complete: no more frames are wanted for it.
-    texture_done: bool,
+    excess: Option<f32>,
+    scatter: Option<f32>,
+    contrast: Option<(f64, f64)>,
+    /// The frame is not wanted for learning the texture.
+    no_texture: bool,
+    /// Lithium's area is wanted.
+    wants_extent: bool,
 }
 
 /// What one frame says.
 pub struct Observation {
     contour: Contour,
-    /// The whole region, line by line, while the texture is being learned.
+    extent: Option<Extent>,
+    /// The whole region in counts, line by line, where the texture is to be learned.
     region: Option<Vec<f32>>,
+    /// Counts without signal.
+    offset: f32,
     /// One sigma of the drift along the growth axis.
     drift_error: f64,
 }
@@ -85,8 +116,36 @@ impl Front {
     /// A gauge as configured.
     pub fn new(config: FrontConfig, lag_frames: usize) -> Front {
         let lines = Lines::new(config.region, config.grows);
-        let schema = summary::schema(&lines);
-        Front { config, lines, schema, step: Step::default(), lag_frames: lag_frames as f32 }
+        let schema = fields::schema(&lines);
+        Front { config, lines, schema, lag_frames: lag_frames as f32 }
+    }
+
+    /// The contour near where it is expected; nothing when it is not there.
+    fn follow(&self, view: &View<'_>, expected: &[f32], hints: &Hints) -> Option<Contour> {
+        let is_there =
+            |found: &Contour| found.share_found() >= FOUND_LEAST && found.at_limit < LIMIT_LINES;
+        let found = fit(self, view, expected, false, hints);
+        if is_there(&found) {
+            return Some(found);
+        }
+        let found = fit(self, view, &found.filled(expected), true, hints);
+        is_there(&found).then_some(found)
+    }
+
+    /// The contour wherever it is.
+    fn find(&self, view: &View<'_>, cells: &Cells, hints: &Hints) -> Option<Contour> {
+        let noise = cells.noise(view);
+        let coarse = search::search(cells, self.config.lithium, noise, self.lines.count)?;
+        // What is finer than the lines that are joined is noise of the cells, and of the fits before.
+        let smooth = self.config.smooth_lines;
+        let mut known = smoothed(&coarse, &coarse, 2.0 * smooth);
+        let mut found = fit(self, view, &known, true, hints);
+        for _ in 0..2 {
+            known = found.filled(&known);
+            known = smoothed(&known, &known, smooth);
+            found = fit(self, view, &known, true, hints);
+        }
+        (found.sigma_px < SIGMA_MOST).then_some(found)
     }
 }
 
@@ -104,27 +163,24 @@ impl Gauge for Front {
     }
 
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
-        let mut contour = None;
-        if let Some(expected) = &hints.contour {
-            let found = fit(self, view, expected, hints);
-            // When lines have lost the edge or left their windows, it has moved further than
-            // expected: look for it everywhere.
-            if found.share_found() >= 0.5 && found.at_limit < LIMIT_LINES {
-                contour = Some(found);
-            }
-        }
-        let contour = contour.unwrap_or_else(|| match search::search(self, view) {
-            Some(coarse) => fit(self, view, &coarse, hints),
-            None => Contour::nothing(self.lines.count),
-        });
-        let region = (!hints.texture_done).then(|| self.lines.read_all(view));
+        let followed =
+            hints.contour.as_ref().and_then(|expected| self.follow(view, expected, hints));
+        let lost = followed.is_none();
+        let cells = (lost || hints.wants_extent).then(|| Cells::read(&self.lines, view, hints));
+        let contour = followed
+            .or_else(|| cells.as_ref().and_then(|cells| self.find(view, cells, hints)))
+            .unwrap_or_else(|| Contour::nothing(self.lines.count));
+        let extent =
+            cells.and_then(|cells| extent::see(&cells, contour.brightness, self.lines.count));
+        let region = (!hints.no_texture).then(|| self.lines.read_all(view));
         let (along_x, drift) = (self.lines.is_along_x(), view.drift());
         let drift_error = if along_x { drift.x_error } else { drift.y_error };
-        Observation { contour, region, drift_error }
+        let offset = view.noise().offset_counts as f32;
+        Observation { contour, extent, region, offset, drift_error }
     }
 
     fn start(&self) -> State {
-        State { summary: Summary::new(&self.lines, self.config.smooth_lines) }
+        State { summary: Summary::new(&self.lines, &self.config) }
     }
 
     fn track(

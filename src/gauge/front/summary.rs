@@ -1,106 +1,99 @@
-//! The front over time: position, tip, velocity, roughness, area, time to short, and what the next
-//! frames should expect.
+//! The front over time: what each frame's contour, and lithium's area where it folds, say together
+//! with those before, and what the next frames should expect.
 
 use std::sync::Arc;
 
-use super::{Hints, Observation};
-use crate::frame::{Dimension, Stamp};
+use super::extent::Extent;
+use super::fields::{self, Numbers};
+use super::fit::Contour;
+use super::follow::Follower;
+use super::kinetics::Kinetics;
+use super::shape::Shape;
+use super::texture::{self, Learned, Texture};
+use super::{FrontConfig, Hints, Observation};
+use crate::frame::Stamp;
+use crate::gauge::Measurement;
 use crate::gauge::lines::Lines;
-use crate::gauge::smooth::smooth_columns;
-use crate::gauge::trend::Trend;
-use crate::gauge::{ArrayField, Constant, Field, Measurement, Schema};
 
-/// Frames from which the bare specimen's texture is learned.
-const TEXTURE_FRAMES: u32 = 24;
-/// Frames that velocities look back on.
-const TREND_FRAMES: usize = 24;
-/// Frames (about) over which each line's own motion is smoothed for predictions.
-const MEMORY: f32 = 12.0;
-/// Lines (one sigma) that share their velocity in predictions.
-const RATE_LINES: f64 = 8.0;
-/// A line that seems to have moved further than this since its prediction is followed only so far.
-const SURPRISE_MOST: f32 = 8.0;
-/// The tip is the mean of the furthest lines over this width.
-const TIP_LINES: usize = 5;
-/// A line that stands still is known this well at best, px: texture is never learned perfectly.
-const FLOOR_PX: f64 = 0.02;
-
-/// The fields of a front gauge.
-pub fn schema(lines: &Lines) -> Schema {
-    let axis = lines.axis();
-    let field = |name, long_name, dimension| Field { name, long_name, dimension };
-    Schema {
-        fields: vec![
-            field("position", "mean position of the front", Dimension::Length(axis)),
-            field("tip", "furthest reach of the front", Dimension::Length(axis)),
-            field("gap", "counter electrode minus tip", Dimension::Length(axis)),
-            field("velocity", "velocity of the mean position", Dimension::Velocity(axis)),
-            field("roughness", "standard deviation of the contour", Dimension::Length(axis)),
-            field("area", "area swept since the first valid frame", Dimension::Area),
-            field("eta", "time until the gap is zero at the tip's velocity", Dimension::Time),
-        ],
-        arrays: vec![ArrayField {
-            name: "contour",
-            long_name: "position of the front along each line",
-            dimension: Dimension::Length(axis),
-            len: lines.count,
-            axis: Some("lines"),
-        }],
-        constants: vec![Constant {
-            name: "lines",
-            long_name: "coordinate of each line across the growth axis",
-            dimension: Dimension::Pixel,
-            shape: (lines.count, 1),
-            values: lines.across(),
-        }],
-    }
-}
+/// A contour of fewer lines is none.
+const FOUND_LEAST: f64 = 0.4;
+/// A front that is further than this from where it was (px, beside three sigma), along so much of
+/// it, must be found there in so many frames before it is believed.
+const FAR_PX: f32 = 6.0;
+const FAR_SHARE: f64 = 0.3;
+/// The same in the first frames, whose velocity is not known.
+const FAR_FIRST_PX: f32 = 32.0;
+const FIRST_FRAMES: u64 = 4;
+const BELIEVED_AFTER: u32 = 12;
+/// Nor is one believed whose scatter exceeds that of the frames before by this factor.
+const SCATTER_MOST: f32 = 20.0;
+/// How much of a frame's edge width, scatter and contrast the hints take over.
+const SHARE_NEW: f32 = 0.1;
+/// Lithium folds when it does so along this share of the lines; one frame of so many is looked at,
+/// and after a fold was seen all for a while.
+const FOLDED_LEAST: f64 = 0.03;
+const LOOK_EVERY: u64 = 4;
+const LOOKS_MORE: u32 = 4;
+/// An edge that the area sees elsewhere, and advancing by so much from look to look, is a dendrite
+/// that was lost.
+const GROWING_PX: f32 = 4.0;
+/// A folded line's edge is put where the area says when it was followed elsewhere, px.
+const ELSEWHERE_PX: f32 = 8.0;
+/// One sigma of an edge that the area tells, px.
+const EXTENT_PX: f32 = 1.0;
+/// The area's furthest edge is the tip when it lies so much further, px.
+const TIP_BEHIND_PX: f64 = 3.0;
 
 /// What the tracker remembers.
 pub struct Summary {
     lines: Lines,
     smooth_lines: f64,
-    position: Trend,
-    tip: Trend,
-    /// Each line's filtered position and velocity (px per frame); NaN where never seen.
-    level: Vec<f32>,
-    rate: Vec<f32>,
-    seen: u32,
-    last_index: u64,
+    bands: Vec<std::ops::Range<usize>>,
+    follower: Follower,
+    position: Kinetics,
+    tip: Kinetics,
     first_contour: Vec<f32>,
-    sigma_px: Option<f32>,
+    candidate: Option<(Vec<f32>, u32)>,
     texture: Texture,
-}
-
-/// The bare specimen, as the mean of the first frames ahead of the front.
-struct Texture {
-    sum: Vec<f32>,
-    count: Vec<u16>,
-    frames: u32,
-    done: Option<Arc<Vec<f32>>>,
+    learned: Option<Learned>,
+    /// Frames taken, with or without a front.
+    frames: u64,
+    last_time: Option<(f64, u64)>,
+    frame_s: f64,
+    sigma_px: Option<f32>,
+    excess: Option<f32>,
+    scatter: Option<f32>,
+    contrast: Option<(f64, f64)>,
+    texture_share: Option<f32>,
+    folded_looks: u32,
+    /// Where the area had each line's furthest edge at the last look.
+    last_reach: Vec<f32>,
 }
 
 impl Summary {
     /// Nothing seen yet.
-    pub fn new(lines: &Lines, smooth_lines: f64) -> Summary {
-        let pixels = lines.count * lines.length;
+    pub fn new(lines: &Lines, config: &FrontConfig) -> Summary {
         Summary {
             lines: *lines,
-            smooth_lines,
-            position: Trend::new(TREND_FRAMES),
-            tip: Trend::new(TREND_FRAMES),
-            level: vec![f32::NAN; lines.count],
-            rate: vec![0.0; lines.count],
-            seen: 0,
-            last_index: 0,
+            smooth_lines: config.smooth_lines,
+            bands: fields::bands(lines),
+            follower: Follower::new(lines.count, config.smooth_lines),
+            position: Kinetics::new(config.bandwidth_hz),
+            tip: Kinetics::new(config.bandwidth_hz),
             first_contour: vec![f32::NAN; lines.count],
+            candidate: None,
+            texture: Texture::new(lines.count * lines.length),
+            learned: None,
+            frames: 0,
+            last_time: None,
+            frame_s: f64::NAN,
             sigma_px: None,
-            texture: Texture {
-                sum: vec![0.0; pixels],
-                count: vec![0; pixels],
-                frames: 0,
-                done: None,
-            },
+            excess: None,
+            scatter: None,
+            contrast: None,
+            texture_share: None,
+            folded_looks: 0,
+            last_reach: vec![f32::NAN; lines.count],
         }
     }
 
@@ -112,241 +105,292 @@ impl Summary {
         counter: Option<f64>,
         out: &mut Measurement,
     ) {
+        self.keep_time(stamp);
+        self.frames += 1;
         let contour = &observation.contour;
-        if let Some(region) = &observation.region {
-            self.texture.learn(region, &contour.position, &self.lines);
-        }
         let found = contour.share_found();
-        if found < 0.25 {
+        let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
+        let replaced = self.look_for_folds(observation.extent.as_ref(), &mut position, &mut error);
+        if found < FOUND_LEAST || !self.is_believed(stamp, contour, &replaced) {
             return;
         }
-        self.follow(stamp, &contour.position);
-        if contour.sigma_px.is_finite() {
-            let last = self.sigma_px.unwrap_or(contour.sigma_px);
-            self.sigma_px = Some(last + 0.1 * (contour.sigma_px - last));
+        for line in replaced {
+            if !((self.follower.position(line).0 - position[line]).abs() < ELSEWHERE_PX) {
+                self.follower.place(line, position[line]);
+            }
         }
-        let drift = observation.drift_error;
-        let (position, position_error) = mean(contour, drift);
-        let (tip, tip_error) = tip(contour, drift);
-        self.position.push(stamp.time_s, position, position_error);
-        self.tip.push(stamp.time_s, tip, tip_error);
-        let (velocity, velocity_error) = self.position.slope();
-        let (roughness, roughness_error) = roughness(contour, position);
-        let (area, area_error) = self.area(contour, position_error);
-        let gap = counter.map_or(f64::NAN, |counter| counter - tip);
-        let (eta, eta_error) = eta(gap, tip_error, self.tip.slope());
-        out.values.copy_from_slice(&[position, tip, gap, velocity, roughness, area, eta]);
-        out.errors.copy_from_slice(&[
-            position_error,
-            tip_error,
-            if gap.is_nan() { f64::NAN } else { tip_error },
-            velocity_error,
-            roughness_error,
-            area_error,
-            eta_error,
-        ]);
-        out.arrays[0].copy_from_slice(&contour.position);
-        out.array_errors[0].copy_from_slice(&contour.error);
+        if let Some(region) = &observation.region {
+            let learned = self.texture.learn(region, contour, observation.offset, &self.lines);
+            self.learned = learned.or(self.learned.take());
+        }
+        self.remember(contour);
+        self.follower.take(stamp.index, &mut position, &error, &contour.own);
+        for (position, error) in position.iter().zip(&mut error) {
+            if position.is_nan() {
+                *error = f32::NAN;
+            }
+        }
+        out.arrays[0].copy_from_slice(&position);
+        out.array_errors[0].copy_from_slice(&error);
+        self.measure(stamp, observation, counter, (position, error), out);
         out.quality = (found as f32 / contour.excess.max(1.0).sqrt()).clamp(0.0, 1.0);
     }
 
     /// What the observer of a frame some frames later should expect.
     pub fn hints(&self, lag_frames: f32) -> Hints {
-        let contour = (self.seen > 0).then(|| {
-            // Neighbours move alike; the noise of single lines must not reach the expectation,
-            // since the fit keeps what is finer than its own smoothing.
-            let mut level = self.level.clone();
-            fill_gaps(&mut level);
-            let rates = smoothed(&self.rate, RATE_LINES);
-            let ahead: Vec<f32> =
-                level.iter().zip(&rates).map(|(level, rate)| level + rate * lag_frames).collect();
-            let last = self.lines.length as f32 - 2.0;
-            let mut expected = smoothed(&ahead, self.smooth_lines);
-            expected.iter_mut().for_each(|p| *p = p.clamp(1.0, last));
-            Arc::new(expected)
-        });
+        let expected = self.follower.predicted(lag_frames, self.lines.length);
         Hints {
-            contour,
-            texture: self.texture.done.clone(),
+            contour: expected.map(Arc::new),
+            expected_variance: self.follower.expected_variance(lag_frames),
+            texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.pixels)),
+            cell_texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.cells)),
+            texture_share: self.texture_share,
             sigma_px: self.sigma_px,
-            texture_done: self.texture.done.is_some(),
+            excess: self.excess,
+            scatter: self.scatter,
+            contrast: self.contrast,
+            no_texture: !texture::is_wanted(self.frames),
+            wants_extent: self.folded_looks > 0 || self.frames.is_multiple_of(LOOK_EVERY),
         }
     }
 
-    /// An alpha–beta filter for each line, its gains falling from 1 to those of the memory.
-    fn follow(&mut self, stamp: &Stamp, position: &[f32]) {
-        let frames = stamp.index.saturating_sub(self.last_index).max(1) as f32;
-        self.last_index = stamp.index;
-        self.seen += 1;
-        let window = (self.seen as f32).min(MEMORY);
-        // Gains of the least-squares line through `window` points (A. W. Bridgewater, 1978).
-        let alpha = 2.0 * (2.0 * window - 1.0) / (window * (window + 1.0));
-        let beta = 6.0 / (window * (window + 1.0));
-        for ((level, rate), position) in self.level.iter_mut().zip(&mut self.rate).zip(position) {
-            if level.is_nan() {
-                *level = *position;
+    fn keep_time(&mut self, stamp: &Stamp) {
+        if let Some((time, index)) = self.last_time {
+            let frame_s = (stamp.time_s - time) / stamp.index.saturating_sub(index).max(1) as f64;
+            self.frame_s = if self.frame_s.is_nan() {
+                frame_s
+            } else {
+                self.frame_s + f64::from(SHARE_NEW) * (frame_s - self.frame_s)
+            };
+        }
+        self.last_time = Some((stamp.time_s, stamp.index));
+    }
+
+    /// Whether the front is where it was, or has been found elsewhere at the same place often
+    /// enough. Shadows, flashes and drifts that were not seen move all of it at once.
+    fn is_believed(&mut self, stamp: &Stamp, contour: &Contour, replaced: &[usize]) -> bool {
+        if self
+            .excess
+            .is_some_and(|excess| contour.measured_excess > SCATTER_MOST * excess.max(1.0))
+        {
+            return false;
+        }
+        let position = &contour.position;
+        let followed = self.follower.expected_at(stamp.index);
+        let far_px = if self.follower.seen < FIRST_FRAMES { FAR_FIRST_PX } else { FAR_PX };
+        let (mut far, mut all) = (0.0, 0.0);
+        for line in (0..self.lines.count).filter(|line| replaced.binary_search(line).is_err()) {
+            let apart = (position[line] - followed[line]).abs();
+            if apart.is_finite() {
+                far += f64::from(u8::from(apart > far_px + 3.0 * contour.error[line]));
+                all += 1.0;
+            }
+        }
+        let is_first = self.frames == 1;
+        if is_first || self.follower.seen > 0 && far <= FAR_SHARE * all {
+            self.candidate = None;
+            return true;
+        }
+        let times = match self.candidate.take() {
+            Some((before, times)) if apart(position, &before) < FAR_PX => times + 1,
+            _ => 1,
+        };
+        if times < BELIEVED_AFTER {
+            self.candidate = Some((position.clone(), times));
+            return false;
+        }
+        self.follower = Follower::new(self.lines.count, self.smooth_lines);
+        true
+    }
+
+    fn remember(&mut self, contour: &Contour) {
+        let mixed = |old: Option<f32>, new: f32| {
+            if new.is_finite() {
+                Some(old.map_or(new, |old| old + SHARE_NEW * (new - old)))
+            } else {
+                old
+            }
+        };
+        self.sigma_px = mixed(self.sigma_px, contour.sigma_px);
+        self.excess = mixed(self.excess, contour.measured_excess);
+        self.scatter = mixed(self.scatter, contour.scatter);
+        self.texture_share = mixed(self.texture_share, contour.texture_share);
+        let (contrast, error) = contour.contrast;
+        if contrast.is_finite() && error.is_finite() {
+            let share = f64::from(SHARE_NEW);
+            self.contrast = Some(match self.contrast {
+                None => (contrast, error),
+                Some((old, old_error)) => {
+                    let variance = ((1.0 - share) * old_error).powi(2) + (share * error).powi(2);
+                    (old + share * (contrast - old), variance.sqrt())
+                }
+            });
+        }
+    }
+
+    /// Where lithium folds, lines whose furthest edge is not the one that was followed get it from
+    /// the area; these, in order.
+    fn look_for_folds(
+        &mut self,
+        extent: Option<&Extent>,
+        position: &mut [f32],
+        error: &mut [f32],
+    ) -> Vec<usize> {
+        let mut replaced = Vec::new();
+        let Some(extent) = extent else { return replaced };
+        if extent.share_folded() < FOLDED_LEAST {
+            self.folded_looks = self.folded_looks.saturating_sub(1);
+        } else {
+            self.folded_looks = LOOKS_MORE;
+        }
+        let folded = self.folded_looks > 0;
+        for line in 0..self.lines.count {
+            let reach = extent.reach[line];
+            let before = std::mem::replace(&mut self.last_reach[line], reach);
+            if !reach.is_finite() || (position[line] - reach).abs() < ELSEWHERE_PX {
                 continue;
             }
-            let expected = *level + *rate * frames;
-            *level = expected;
-            if position.is_finite() {
-                let surprise = (position - expected).clamp(-SURPRISE_MOST, SURPRISE_MOST);
-                *level += alpha.min(1.0) * surprise;
-                if self.seen > 2 {
-                    *rate += beta.min(1.0) * surprise / frames;
-                }
+            // What merely touches the front, as particles do, neither folds nor grows.
+            let grows = reach - before > GROWING_PX && reach > self.follower.position(line).0;
+            if !folded && !grows {
+                continue;
             }
+            (position[line], error[line]) = (reach, EXTENT_PX);
+            replaced.push(line);
         }
+        replaced
     }
 
-    fn area(&mut self, contour: &super::Contour, position_error: f64) -> (f64, f64) {
+    fn measure(
+        &mut self,
+        stamp: &Stamp,
+        observation: &Observation,
+        counter: Option<f64>,
+        (mut position, mut error): (Vec<f32>, Vec<f32>),
+        out: &mut Measurement,
+    ) {
+        let seen: Vec<bool> = position.iter().map(|p| p.is_finite()).collect();
+        for line in 0..position.len() {
+            // Where no edge was seen it is where it was expected, less certainly: a line that
+            // drops out must not move the mean.
+            if !seen[line] {
+                let (at, variance) = self.follower.position(line);
+                (position[line], error[line]) = (at, variance.sqrt());
+            }
+        }
+        let shape = Shape {
+            position: &position,
+            error: &error,
+            seen: &seen,
+            smooth_lines: self.smooth_lines,
+            common: observation.drift_error,
+        };
+        let mut numbers = Numbers { position: shape.mean(), ..Numbers::default() };
+        numbers.tip = self.tip(&shape);
+        numbers.roughness = shape.roughness(numbers.position.0);
+        numbers.wavelength = shape.wavelength(numbers.roughness);
+        let folded = self.folded_looks > 0;
+        numbers.by_region = (f64::from(u8::from(folded)), f64::NAN);
+        if let Some(furthest) = observation.extent.as_ref().filter(|_| folded).map(Extent::furthest)
+            && furthest - numbers.tip.0 > TIP_BEHIND_PX
+        {
+            // A head that was not followed line by line yet must not be missed.
+            numbers.tip = (furthest, f64::from(EXTENT_PX));
+        }
+        self.measure_area(&shape, observation.extent.as_ref(), folded, &mut numbers);
+
+        self.position.take(stamp.time_s, numbers.position.0, numbers.position.1);
+        self.tip.take(stamp.time_s, numbers.tip.0, numbers.tip.1);
+        numbers.velocity = self.position.velocity();
+        numbers.tip_velocity = self.tip.velocity();
+        if let Some(counter) = counter {
+            numbers.gap = (counter - numbers.tip.0, numbers.tip.1);
+        }
+        let eta = self.tip.time_to_close(numbers.gap.0, numbers.gap.1);
+        numbers.eta = (eta.s, eta.error_s);
+        numbers.eta_low = (eta.low_s, f64::NAN);
+        numbers.eta_high = (eta.high_s, f64::NAN);
+        numbers.put(out);
+        self.put_local_velocities(out);
+    }
+
+    /// Area, perimeter, capacity and, where lithium folds, the tip.
+    fn measure_area(
+        &mut self,
+        shape: &Shape<'_>,
+        extent: Option<&Extent>,
+        folded: bool,
+        numbers: &mut Numbers,
+    ) {
         let (mut area, mut lines) = (0.0, 0.0);
-        for (first, now) in self.first_contour.iter_mut().zip(&contour.position) {
-            if now.is_finite() {
+        for line in 0..self.lines.count {
+            // Half a pixel lies before the first pixel's centre.
+            let along = match extent {
+                Some(extent) if folded && extent.folded[line] => extent.length[line] - 0.5,
+                _ => shape.position[line],
+            };
+            if along.is_finite() {
+                let first = &mut self.first_contour[line];
                 if first.is_nan() {
-                    *first = *now;
+                    *first = along;
                 }
-                area += f64::from(*now - *first);
+                area += f64::from(along - *first);
                 lines += 1.0;
             }
         }
         // The first contour errs as much as this one.
-        (area, lines * position_error * std::f64::consts::SQRT_2)
-    }
-}
-
-impl Texture {
-    /// Adds a frame where it is bare: beyond the edge and its blur.
-    fn learn(&mut self, region: &[f32], contour: &[f32], lines: &Lines) {
-        if self.done.is_some() {
-            return;
-        }
-        for (line, edge) in contour.iter().enumerate() {
-            if !edge.is_finite() {
-                continue;
+        let by_contour = lines * numbers.position.1 * std::f64::consts::SQRT_2;
+        let (area, error, perimeter) = match (folded, extent) {
+            (false, _) => (area, by_contour, shape.perimeter()),
+            (true, Some(extent)) => {
+                let error = by_contour.hypot(extent.area_error());
+                (area, error, (extent.perimeter, 0.02 * extent.perimeter))
             }
-            let bare = (edge + 6.0).clamp(0.0, lines.length as f32) as usize;
-            for k in line * lines.length + bare..(line + 1) * lines.length {
-                if region[k].is_finite() {
-                    self.sum[k] += region[k];
-                    self.count[k] += 1;
-                }
+            // A folded front without a look at its area: no number is better than a wrong one.
+            (true, None) => (f64::NAN, f64::NAN, (f64::NAN, f64::NAN)),
+        };
+        numbers.area = (area, error);
+        numbers.perimeter = perimeter;
+        numbers.capacity = (area / lines, error / lines);
+    }
+
+    /// The furthest reach, at the line that is furthest by all frames so far. Lines whose edge only
+    /// the area tells are furthest where it does so.
+    fn tip(&self, shape: &Shape<'_>) -> (f64, f64) {
+        let at = |line: &usize| {
+            let at = self.follower.position(*line).0;
+            if at.is_finite() { at } else { f32::NEG_INFINITY }
+        };
+        let line = (0..self.lines.count).max_by(|a, b| at(a).total_cmp(&at(b))).unwrap_or(0);
+        let (tip, error) = shape.tip(line);
+        // Which line is furthest is uncertain too: what other frames say of it tells how much.
+        (tip, error.hypot(0.5 * (tip - f64::from(self.follower.position(line).0))))
+    }
+
+    fn put_local_velocities(&self, out: &mut Measurement) {
+        for (k, band) in self.bands.iter().enumerate() {
+            let ends =
+                (self.follower.position(band.start).0, self.follower.position(band.end - 1).0);
+            let run = (band.len() - 1).max(1) as f32;
+            let slope = (ends.1 - ends.0) / run;
+            let (rate, error) = self.follower.velocity(band.clone());
+            // px per frame along the lines to px per second along the normal.
+            let factor = 1.0 / (1.0 + slope * slope).sqrt() / self.frame_s as f32;
+            if factor.is_finite() {
+                out.arrays[1][k] = rate * factor;
+                out.array_errors[1][k] = error * factor;
             }
         }
-        self.frames += 1;
-        if self.frames >= TEXTURE_FRAMES {
-            self.done = Some(Arc::new(self.relative(lines)));
-            self.sum = Vec::new();
-            self.count = Vec::new();
-        }
-    }
-
-    /// Brightness over the mean brightness of the bare specimen; NaN where it was not seen by at
-    /// least half of the frames.
-    fn relative(&self, lines: &Lines) -> Vec<f32> {
-        let (mut total, mut number) = (0.0f64, 0.0f64);
-        for (sum, count) in self.sum.iter().zip(&self.count) {
-            total += f64::from(*sum);
-            number += f64::from(*count);
-        }
-        debug_assert_eq!(self.sum.len(), lines.count * lines.length);
-        let mean = (total / number.max(1.0)) as f32;
-        let enough = (self.frames / 2).max(1) as u16;
-        self.sum
-            .iter()
-            .zip(&self.count)
-            .map(|(sum, count)| {
-                if *count < enough {
-                    return f32::NAN;
-                }
-                (sum / f32::from(*count) / mean).clamp(0.2, 5.0)
-            })
-            .collect()
     }
 }
 
-/// Mean over the lines with an edge. Each line counts the same: the position is that of the
-/// contour, and not of its sharper parts.
-fn mean(contour: &super::Contour, drift_error: f64) -> (f64, f64) {
-    let (mut sum, mut variance, mut count) = (0.0, 0.0, 0.0);
-    for (position, information) in contour.position.iter().zip(&contour.information) {
-        if position.is_finite() && *information > 0.0 {
-            sum += f64::from(*position);
-            variance += 1.0 / f64::from(*information);
-            count += 1.0;
-        }
+/// Median distance of two contours, px.
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    let mut apart: Vec<f32> =
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).filter(|apart| apart.is_finite()).collect();
+    if apart.is_empty() {
+        return f32::INFINITY;
     }
-    if count == 0.0 {
-        return (f64::NAN, f64::NAN);
-    }
-    (sum / count, (variance / (count * count) + drift_error.powi(2) + FLOOR_PX.powi(2)).sqrt())
-}
-
-/// The furthest reach: the largest mean of a few neighbouring lines.
-fn tip(contour: &super::Contour, drift_error: f64) -> (f64, f64) {
-    let mut best = (f64::NAN, f64::NAN);
-    for (lines, errors) in contour.position.windows(TIP_LINES).zip(contour.error.windows(TIP_LINES))
-    {
-        let mean = lines.iter().map(|p| f64::from(*p)).sum::<f64>() / TIP_LINES as f64;
-        if mean.is_finite() && (best.0.is_nan() || mean > best.0) {
-            // Neighbours share most of their error, so it does not average out.
-            best = (mean, f64::from(errors[TIP_LINES / 2]));
-        }
-    }
-    (best.0, (best.1.powi(2) + drift_error.powi(2) + FLOOR_PX.powi(2)).sqrt())
-}
-
-/// Standard deviation of the contour without the part that is noise.
-fn roughness(contour: &super::Contour, mean: f64) -> (f64, f64) {
-    let (mut square, mut noise, mut count) = (0.0, 0.0, 0.0);
-    for (position, error) in contour.position.iter().zip(&contour.error) {
-        if position.is_finite() {
-            square += (f64::from(*position) - mean).powi(2);
-            noise += f64::from(*error).powi(2);
-            count += 1.0;
-        }
-    }
-    let variance = (square - noise).max(0.0) / f64::max(count, 1.0);
-    let roughness = variance.sqrt();
-    // δ(σ) = δ(σ²)/2σ, with the contour's noise averaged over the lines.
-    let error = (noise / f64::max(count, 1.0)).sqrt() / f64::max(count, 1.0).sqrt();
-    (roughness, error.max(FLOOR_PX))
-}
-
-/// Time until the gap closes; infinite when the tip does not advance.
-fn eta(gap: f64, gap_error: f64, (velocity, velocity_error): (f64, f64)) -> (f64, f64) {
-    if gap.is_nan() || velocity.is_nan() {
-        return (f64::NAN, f64::NAN);
-    }
-    if gap <= 0.0 {
-        return (0.0, gap_error / velocity.abs().max(f64::MIN_POSITIVE));
-    }
-    // Within one sigma of standing still is not advancing.
-    if velocity <= velocity_error {
-        return (f64::INFINITY, f64::NAN);
-    }
-    let eta = gap / velocity;
-    (eta, eta * ((gap_error / gap).powi(2) + (velocity_error / velocity).powi(2)).sqrt())
-}
-
-fn smoothed(values: &[f32], sigma: f64) -> Vec<f32> {
-    let rows: Vec<[f64; 1]> = values.iter().map(|value| [f64::from(*value)]).collect();
-    smooth_columns(&rows, sigma).iter().map(|[value]| *value as f32).collect()
-}
-
-/// Lines without an edge take that of the nearest line that has one.
-fn fill_gaps(contour: &mut [f32]) {
-    let known: Vec<usize> = (0..contour.len()).filter(|k| contour[*k].is_finite()).collect();
-    for k in 0..contour.len() {
-        if contour[k].is_nan() {
-            let at = known.partition_point(|j| *j < k);
-            let before = at.checked_sub(1).map(|at| known[at]);
-            let after = known.get(at).copied();
-            let nearest = match (before, after) {
-                (Some(before), Some(after)) if k - before <= after - k => Some(before),
-                (before, after) => after.or(before),
-            };
-            contour[k] = nearest.map_or(0.0, |nearest| contour[nearest]);
-        }
-    }
+    let middle = apart.len() / 2;
+    *apart.select_nth_unstable_by(middle, f32::total_cmp).1
 }

@@ -1,0 +1,317 @@
+//! Each line's own motion: a Kalman filter of position and velocity, whose prediction tells the
+//! observer of a later frame where to look (R. E. Kalman, J. Basic Eng. 82, 35, 1960).
+
+use super::fit::{TEAR_PX, joined_lines};
+
+/// One sigma of the acceleration of all lines together and of a line's own beside it, px per frame².
+const ACCELERATION_COMMON: f32 = 0.02;
+const ACCELERATION_OWN: f32 = 0.012;
+/// What is known of velocities before anything was seen, px per frame (one sigma): of all lines
+/// together, and of one line beside the others.
+const RATE_COMMON: f32 = 1.0;
+const RATE_OWN: f32 = 0.1;
+/// A line that seems to have jumped further than this and so many sigma from one frame to the next
+/// sees something else: a particle, a scratch.
+const JUMP_PX: f32 = 3.0;
+const JUMP_SIGMA: f32 = 4.0;
+/// It is believed after some frames when it goes on in the same direction, px per frame at least, as
+/// a dendrite does; else after many.
+const GROWING_AFTER: u8 = 3;
+const GROWING_PX: f32 = 1.5;
+const BELIEVED_AFTER: u8 = 60;
+/// The errors of neighbouring lines and of frames are not independent: a line is known this well at
+/// best, px.
+const KNOWN_LEAST: f32 = 0.02;
+/// A line that is not seen goes on with less and less of its velocity.
+const COASTING: f32 = 0.97;
+/// Predictions share position and velocity among neighbouring lines (one sigma). As shares of the
+/// lines that the contour joins: little of the position, since its shape must not wear off; of the
+/// velocity, whose noise grows with the lag, twice as many lines, if that are few.
+const SHARED_POSITION: f64 = 0.25;
+const SHARED_POSITION_LEAST: f64 = 2.0;
+const SHARED_VELOCITY: f64 = 0.5;
+const SHARED_VELOCITY_FEW: f64 = 2.0;
+const FEW: f64 = 6.0;
+/// Frames before a velocity is known well enough to predict with it.
+const SEEN_LEAST: u64 = 4;
+/// Neighbouring lines err alike: so many count as one.
+const ALIKE_LINES: f32 = 16.0;
+
+/// All lines.
+pub struct Follower {
+    lines: Vec<Line>,
+    /// Covariance of the motion that all lines share.
+    common: [f32; 3],
+    last_index: u64,
+    /// Lines that the contour joins, about.
+    joined: f64,
+    /// Each line's position, shared with its neighbours.
+    shared: Vec<f32>,
+    smooth_lines: f64,
+    /// Frames taken.
+    pub seen: u64,
+}
+
+/// Position (px), velocity (px per frame), and the covariance of what is the line's own; NaN where
+/// never seen.
+#[derive(Clone, Copy)]
+struct Line {
+    at: f32,
+    rate: f32,
+    variance: [f32; 3],
+    /// Frames in a row in which it was elsewhere, and where in the first of them.
+    jumped: u8,
+    jumped_to: f32,
+}
+
+const UNSEEN: Line =
+    Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3], jumped: 0, jumped_to: 0.0 };
+
+impl Follower {
+    /// Nothing seen yet.
+    pub fn new(lines: usize, smooth_lines: f64) -> Follower {
+        Follower {
+            lines: vec![UNSEEN; lines],
+            common: [0.0, 0.0, RATE_COMMON * RATE_COMMON],
+            last_index: 0,
+            joined: smooth_lines,
+            shared: vec![f32::NAN; lines],
+            smooth_lines,
+            seen: 0,
+        }
+    }
+
+    /// Takes a contour (px, NaN where there is none) with its one sigma, and each line's own edge.
+    /// These move the lines: the joined contour knows of what was expected of it, and must not be
+    /// taken for news. Lines that see something else become NaN.
+    pub fn take(&mut self, index: u64, position: &mut [f32], error: &[f32], own: &[(f32, f32)]) {
+        let frames = index.saturating_sub(self.last_index).max(1) as f32;
+        self.last_index = index;
+        self.seen += 1;
+        self.common = predicted(self.common, frames, ACCELERATION_COMMON);
+        for line in &mut self.lines {
+            line.at += line.rate * frames;
+            line.variance = predicted(line.variance, frames, ACCELERATION_OWN);
+        }
+        let mut moved: Vec<f32> = self
+            .lines
+            .iter()
+            .zip(&*position)
+            .map(|(line, position)| position - line.at)
+            .filter(|moved| moved.is_finite())
+            .collect();
+        let (mut shift, mut turn) = (0.0, 0.0);
+        if !moved.is_empty() {
+            let middle = moved.len() / 2;
+            let common = *moved.select_nth_unstable_by(middle, f32::total_cmp).1;
+            let mut errors: Vec<f32> =
+                error.iter().copied().filter(|error| error.is_finite()).collect();
+            let middle = errors.len() / 2;
+            let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
+            let independent = (moved.len() as f32 / ALIKE_LINES).max(1.0);
+            let variance = (typical * typical / independent).max(KNOWN_LEAST * KNOWN_LEAST);
+            let gains;
+            (gains, self.common) = updated(self.common, variance);
+            (shift, turn) = (gains[0] * common, gains[1] * common);
+        }
+        for line in &mut self.lines {
+            (line.at, line.rate) = (line.at + shift, line.rate + turn);
+        }
+        self.find_jumps(position, error);
+        for ((line, position), (own, error)) in self.lines.iter_mut().zip(&*position).zip(own) {
+            let own = if position.is_nan() { f32::NAN } else { *own };
+            line.take(own, error.max(KNOWN_LEAST).powi(2), turn);
+        }
+        self.share(own);
+    }
+
+    fn share(&mut self, own: &[(f32, f32)]) {
+        let mut errors: Vec<f32> =
+            own.iter().map(|own| own.1).filter(|error| error.is_finite()).collect();
+        if !errors.is_empty() {
+            let middle = errors.len() / 2;
+            let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
+            self.joined = joined_lines(f64::from(typical), self.smooth_lines);
+        }
+        let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
+        if at.iter().any(|at| at.is_finite()) {
+            fill_gaps(&mut at);
+            self.shared = smoothed(&at, &at, self.shared_lines().0);
+        }
+    }
+
+    /// Lines (one sigma) that share position and velocity.
+    fn shared_lines(&self) -> (f64, f64) {
+        let few = (SHARED_VELOCITY_FEW * self.joined).min(FEW);
+        (
+            (SHARED_POSITION * self.joined).max(SHARED_POSITION_LEAST),
+            (SHARED_VELOCITY * self.joined).max(few).max(1.0),
+        )
+    }
+
+    /// Variance of a prediction so many frames ahead, of what in it is finer than the lines that
+    /// the contour joins and is not corrected by these, px².
+    pub fn expected_variance(&self, frames: f32) -> f32 {
+        let seen = self.lines.iter().filter(|line| line.at.is_finite());
+        let (mut p, mut v, mut count) = (0.0f32, 0.0f32, 0.0f32);
+        for line in seen {
+            (p, v, count) = (p + line.variance[0], v + line.variance[2], count + 1.0);
+        }
+        if count == 0.0 {
+            return 0.0;
+        }
+        let (position, velocity) = self.shared_lines();
+        // The power of a Gaussian mean over so many lines, and the part of it that is fine.
+        let power = |lines: f64| 0.282 / lines as f32;
+        let fine = |lines: f64| (1.0 / (1.0 + (2.0 * lines / self.joined).powi(2))) as f32;
+        (p * power(position) * fine(position)
+            + frames * frames * v * power(velocity) * fine(velocity))
+            / count
+    }
+
+    fn find_jumps(&mut self, position: &mut [f32], error: &[f32]) {
+        let far = |line: &Line, position: f32, error: f32| {
+            let sigma = (line.variance[0] + error * error).sqrt();
+            (position - line.at).abs() > JUMP_PX + JUMP_SIGMA * sigma
+        };
+        for ((line, position), error) in self.lines.iter_mut().zip(position).zip(error) {
+            if !far(line, *position, *error) {
+                line.jumped = 0;
+                continue;
+            }
+            if line.jumped == 0 {
+                line.jumped_to = *position;
+            }
+            line.jumped = line.jumped.saturating_add(1);
+            let went = (*position - line.jumped_to) / f32::from(line.jumped.max(2) - 1);
+            let outward = (line.jumped_to - line.at).signum();
+            let grows = line.jumped >= GROWING_AFTER && went * outward > GROWING_PX;
+            if grows || line.jumped >= BELIEVED_AFTER {
+                *line = Line { rate: line.rate, ..UNSEEN };
+            } else {
+                *position = f32::NAN;
+            }
+        }
+    }
+
+    /// Puts lines where something else saw them, standing still.
+    pub fn place(&mut self, line: usize, at: f32) {
+        let variance = [1.0, 0.0, RATE_OWN * RATE_OWN];
+        self.lines[line] = Line { at, variance, ..UNSEEN };
+        self.shared[line] = at;
+    }
+
+    /// Each line's position, shared with its neighbours, and its variance; NaN where none was seen.
+    pub fn position(&self, line: usize) -> (f32, f32) {
+        (self.shared[line], self.lines[line].variance[0] + self.common[0])
+    }
+
+    /// Mean velocity over some lines, px per frame, and its one sigma; NaN where none was seen.
+    pub fn velocity(&self, lines: std::ops::Range<usize>) -> (f32, f32) {
+        let seen: Vec<&Line> =
+            self.lines[lines].iter().filter(|line| line.at.is_finite()).collect();
+        let count = seen.len() as f32;
+        let rate = seen.iter().map(|line| line.rate).sum::<f32>() / count;
+        // Neighbours err alike.
+        let variance = seen.iter().map(|line| line.variance[2]).sum::<f32>() / count;
+        (rate, (variance + self.common[2]).sqrt())
+    }
+
+    /// Where each line should stand in a frame; NaN where never seen.
+    pub fn expected_at(&self, index: u64) -> Vec<f32> {
+        let frames = index.saturating_sub(self.last_index) as f32;
+        let pairs = self.shared.iter().zip(&self.lines);
+        pairs.map(|(at, line)| at + frames * line.rate).collect()
+    }
+
+    /// Where each line should stand some frames later; nothing before its velocity is known.
+    pub fn predicted(&self, frames: f32, length: usize) -> Option<Vec<f32>> {
+        if self.seen < SEEN_LEAST {
+            return None;
+        }
+        if !self.shared.iter().any(|at| at.is_finite()) {
+            return None;
+        }
+        let at = &self.shared;
+        let rates: Vec<f32> = self.lines.iter().map(|line| line.rate).collect();
+        let rates = smoothed(&rates, at, self.shared_lines().1);
+        let last = length as f32 - 2.0;
+        let ahead = at.iter().zip(&rates).map(|(at, rate)| (at + rate * frames).clamp(1.0, last));
+        Some(ahead.collect())
+    }
+}
+
+impl Line {
+    /// Takes a position with its variance; `turn` is what all lines' velocity has just changed by.
+    fn take(&mut self, position: f32, variance: f32, turn: f32) {
+        if position.is_nan() {
+            self.rate = turn + COASTING * (self.rate - turn);
+        } else if self.at.is_nan() {
+            self.variance = [variance, 0.0, RATE_OWN * RATE_OWN];
+            self.at = position;
+        } else {
+            let gains;
+            (gains, self.variance) = updated(self.variance, variance);
+            let surprise = position - self.at;
+            self.at += gains[0] * surprise;
+            self.rate += gains[1] * surprise;
+        }
+    }
+}
+
+/// The covariance some frames later.
+fn predicted([p, c, v]: [f32; 3], frames: f32, acceleration: f32) -> [f32; 3] {
+    let q = acceleration * acceleration * frames;
+    [
+        p + frames * (2.0 * c + frames * v) + q * frames * frames / 3.0,
+        c + frames * v + q * frames / 2.0,
+        v + q,
+    ]
+}
+
+/// The gains of a measurement of this variance, and the covariance after it.
+fn updated([p, c, v]: [f32; 3], variance: f32) -> ([f32; 2], [f32; 3]) {
+    let gains = [p / (p + variance), c / (p + variance)];
+    (gains, [p * (1.0 - gains[0]), c * (1.0 - gains[0]), v - gains[1] * c])
+}
+
+/// Gaussian means over neighbouring lines of the same piece: a piece ends where the contour is torn.
+pub fn smoothed(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
+    let reach = (3.0 * sigma).ceil() as usize;
+    let taps: Vec<f32> =
+        (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect();
+    let mut out = Vec::with_capacity(values.len());
+    let mut first = 0;
+    while first < values.len() {
+        let torn = |k: &usize| (contour[*k] - contour[*k - 1]).abs() > TEAR_PX;
+        let end = (first + 1..values.len()).find(torn).unwrap_or(values.len());
+        for k in first..end {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for j in first.max(k.saturating_sub(reach))..end.min(k + reach + 1) {
+                let tap = taps[j.abs_diff(k)];
+                sum += tap * values[j];
+                total += tap;
+            }
+            out.push(sum / total);
+        }
+        first = end;
+    }
+    out
+}
+
+/// Lines without an edge take that of the nearest line that has one.
+fn fill_gaps(contour: &mut [f32]) {
+    let known: Vec<usize> = (0..contour.len()).filter(|k| contour[*k].is_finite()).collect();
+    for k in 0..contour.len() {
+        if contour[k].is_nan() {
+            let at = known.partition_point(|j| *j < k);
+            let before = at.checked_sub(1).map(|at| known[at]);
+            let after = known.get(at).copied();
+            let nearest = match (before, after) {
+                (Some(before), Some(after)) if k - before <= after - k => Some(before),
+                (before, after) => after.or(before),
+            };
+            contour[k] = nearest.map_or(0.0, |nearest| contour[nearest]);
+        }
+    }
+}

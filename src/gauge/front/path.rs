@@ -1,0 +1,212 @@
+//! The contour as a whole, from what each line says: the most probable path of displacements
+//! (A. J. Viterbi, IEEE Trans. Inf. Theory 13, 260, 1967), which decides where the edge is, and the
+//! smooth curve of least squares, which decides how precisely (C. H. Reinsch, Numer. Math. 10, 177,
+//! 1967, with the posterior variance of G. Wahba, J. R. Stat. Soc. B 45, 133, 1983).
+
+use super::windows::Windows;
+
+/// Lines that share a state of the path: the expected shape is taken out before they are summed.
+const BAND: usize = 4;
+/// Log-likelihood that a pixel of displacement from band to band costs, and all of it at most: a
+/// dendrite's wall is steeper than any curve.
+const JUMP_COST: f32 = 1.0;
+const JUMP_MOST: f32 = 12.0;
+/// How far edges stray from where they are expected, px (one sigma).
+const STRAY_PX: f32 = 8.0;
+
+/// The likeliest displacement of each line from `known`, whole px, by the `evidence` of each pixel
+/// for the bare specimen and against lithium.
+pub fn most_probable(
+    windows: &Windows,
+    evidence: &[f32],
+    known: &[f32],
+    slope: &[f32],
+) -> Vec<f32> {
+    let reach = windows.reach() as i64;
+    let states = (2 * reach + 1) as usize;
+    let mut total: Vec<f32> = vec![0.0; states];
+    let mut from: Vec<u16> = Vec::with_capacity(states * known.len().div_ceil(BAND));
+    let mut prefix = vec![0.0f32; windows.width + 1];
+    for (band, lines) in known.chunks(BAND).enumerate() {
+        let steep = slope[band * BAND..][..lines.len()].iter().fold(0.0f32, |s, v| s.max(v.abs()));
+        step(&mut total, JUMP_COST / (1.0 + steep), &mut from);
+        for (k, known) in lines.iter().enumerate() {
+            let line = band * BAND + k;
+            let pixels = &evidence[line * windows.width..][..windows.width];
+            for (j, value) in pixels.iter().enumerate() {
+                prefix[j + 1] = prefix[j] + value;
+            }
+            let middle = known.round() as i64 - windows.start[line] as i64 - reach;
+            for (state, total) in total.iter_mut().enumerate() {
+                let boundary = (middle + state as i64).clamp(0, windows.width as i64);
+                *total -= prefix[boundary as usize];
+            }
+        }
+        for (state, total) in total.iter_mut().enumerate() {
+            let stray = (state as i64 - reach) as f32 / STRAY_PX;
+            *total -= 0.5 * stray * stray;
+        }
+    }
+    let last = (0..states).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
+    let bands = known.len().div_ceil(BAND);
+    let mut path = vec![0.0f32; bands];
+    let mut at = last;
+    for band in (0..bands).rev() {
+        path[band] = (at as i64 - reach) as f32;
+        at = usize::from(from[band * states + at]);
+    }
+    (0..known.len()).map(|line| path[line / BAND]).collect()
+}
+
+/// From one band to the next: the best origin of each state (appended to `from`) and what `total`
+/// it brings, by two sweeps (P. F. Felzenszwalb and
+/// D. P. Huttenlocher, Int. J. Comput. Vis. 70, 41, 2006).
+pub fn step(total: &mut [f32], cost: f32, from: &mut Vec<u16>) {
+    let first = from.len();
+    from.extend((0..total.len()).map(|state| state as u16));
+    let from = &mut from[first..];
+    let best = (0..total.len()).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
+    let far = total[best] - JUMP_MOST;
+    for state in 1..total.len() {
+        if total[state - 1] - cost > total[state] {
+            total[state] = total[state - 1] - cost;
+            from[state] = from[state - 1];
+        }
+    }
+    for state in (0..total.len() - 1).rev() {
+        if total[state + 1] - cost > total[state] {
+            total[state] = total[state + 1] - cost;
+            from[state] = from[state + 1];
+        }
+    }
+    for (total, from) in total.iter_mut().zip(from) {
+        if far > *total {
+            (*total, *from) = (far, best as u16);
+        }
+    }
+}
+
+/// A smooth curve through measured displacements.
+#[derive(Default)]
+pub struct Curve {
+    /// Of each line, px.
+    pub at: Vec<f64>,
+    /// Its posterior variance, px².
+    pub variance: Vec<f64>,
+}
+
+/// The curve d that minimises `Σ f (z − d)² + Σ s (d₋ − 2 d + d₊)²`: each line's own estimate `z`
+/// (px) with its information `f` (1/px²), and the stiffness `s` (1/px²), the inverse variance of the
+/// curve's second differences. The normal matrix has five diagonals; its inverse's diagonal is
+/// found by the recursion of K. Takahashi, J. Fagan and M. Chen (1973).
+pub fn join(z: &[f64], f: &[f64], stiffness: &[f64]) -> Curve {
+    let n = z.len();
+    // An edge is in its window, whatever its information.
+    const RIDGE: f64 = 1e-4;
+    let mut main: Vec<f64> = f.iter().map(|f| f + RIDGE).collect();
+    let (mut next, mut second) = (vec![0.0; n], vec![0.0; n]);
+    for k in 1..n.saturating_sub(1) {
+        let s = stiffness[k];
+        main[k - 1] += s;
+        main[k] += 4.0 * s;
+        main[k + 1] += s;
+        next[k - 1] -= 2.0 * s;
+        next[k] -= 2.0 * s;
+        second[k - 1] += s;
+    }
+    // LDLᵀ, in place: main becomes 1/D, next and second the columns of L.
+    let mut at: Vec<f64> = z.iter().zip(f).map(|(z, f)| f * z).collect();
+    let mut pivots = [0.0; 2];
+    for k in 0..n {
+        let (mut pivot, mut beside) = (main[k], next[k]);
+        if k >= 1 {
+            let (l, l2) = (next[k - 1], second[k - 1]);
+            pivot -= l * l * pivots[0];
+            beside -= l * l2 * pivots[0];
+            at[k] -= l * at[k - 1];
+        }
+        if k >= 2 {
+            let l = second[k - 2];
+            pivot -= l * l * pivots[1];
+            at[k] -= l * at[k - 2];
+        }
+        pivots = [pivot, pivots[0]];
+        main[k] = 1.0 / pivot;
+        next[k] = beside / pivot;
+        second[k] /= pivot;
+    }
+    let mut variance = vec![0.0; n];
+    // The inverse right of the diagonal, in the row below.
+    let mut beside = 0.0;
+    for k in (0..n).rev() {
+        let below = |j: usize| variance.get(k + j).copied().unwrap_or(0.0);
+        let (l1, l2) = (next[k], second[k]);
+        let z1 = -(l1 * below(1) + l2 * beside);
+        let z2 = -(l1 * beside + l2 * below(2));
+        let here = main[k] - (l1 * z1 + l2 * z2);
+        variance[k] = here;
+        beside = z1;
+        let after = |j: usize| at.get(k + j).copied().unwrap_or(0.0);
+        at[k] = at[k] * main[k] - l1 * after(1) - l2 * after(2);
+    }
+    Curve { at, variance }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same by elimination of the full matrix.
+    fn dense(z: &[f64], f: &[f64], s: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let n = z.len();
+        let mut a = vec![vec![0.0; 2 * n + 1]; n];
+        for k in 0..n {
+            a[k][k] += f[k] + 1e-4;
+            a[k][n + k] = 1.0;
+            a[k][2 * n] = f[k] * z[k];
+        }
+        for k in 1..n - 1 {
+            let v = [(k - 1, 1.0), (k, -2.0), (k + 1, 1.0)];
+            for (i, vi) in v {
+                for (j, vj) in v {
+                    a[i][j] += s[k] * vi * vj;
+                }
+            }
+        }
+        for k in 0..n {
+            let pivot = a[k][k];
+            a[k].iter_mut().for_each(|value| *value /= pivot);
+            let row = a[k].clone();
+            for (i, other) in a.iter_mut().enumerate().filter(|(i, _)| *i != k) {
+                let factor = other[k];
+                let _ = i;
+                other.iter_mut().zip(&row).for_each(|(value, from)| *value -= factor * from);
+            }
+        }
+        ((0..n).map(|k| a[k][2 * n]).collect(), (0..n).map(|k| a[k][n + k]).collect())
+    }
+
+    #[test]
+    fn the_banded_solution_is_that_of_the_full_matrix() {
+        let n = 23;
+        let z: Vec<f64> = (0..n).map(|k| (k as f64 * 1.7).sin() * 3.0).collect();
+        let f: Vec<f64> = (0..n).map(|k| if k % 5 == 2 { 0.0 } else { 1.0 + k as f64 }).collect();
+        let s: Vec<f64> = (0..n).map(|k| if k == 9 { 0.0 } else { 40.0 + k as f64 }).collect();
+        let (at, variance) = dense(&z, &f, &s);
+        let curve = join(&z, &f, &s);
+        for k in 0..n {
+            assert!((curve.at[k] - at[k]).abs() < 1e-9, "line {k}: {} {}", curve.at[k], at[k]);
+            let apart = (curve.variance[k] / variance[k] - 1.0).abs();
+            assert!(apart < 1e-9, "variance of line {k}: {} {}", curve.variance[k], variance[k]);
+        }
+    }
+
+    #[test]
+    fn a_step_between_bands_comes_from_the_likeliest_state() {
+        let mut total = vec![0.0, 5.0, 0.0, 0.0, -20.0];
+        let mut from = Vec::new();
+        step(&mut total, 2.0, &mut from);
+        assert_eq!(total, [3.0, 5.0, 3.0, 1.0, -1.0]);
+        assert_eq!(from, [1, 1, 1, 1, 1]);
+    }
+}
