@@ -53,6 +53,11 @@ fn main() {
             observe(&frames[2], &reference, &near, &mut scratch);
         });
         print_line("register, tracking", size, time, read);
+        let telling = Prediction { measure_pattern: true, ..near };
+        let time = median_time(BUDGET, || {
+            observe(&frames[2], &reference, &telling, &mut scratch);
+        });
+        print_line("register, and pattern", size, time, read);
         let far = Prediction::at(60.0, -50.0);
         let time = median_time(BUDGET, || {
             observe(&frames[2], &reference, &far, &mut scratch);

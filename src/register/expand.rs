@@ -264,8 +264,9 @@ fn sum(values: &[f32]) -> f64 {
 /// in the same order and gives the same bits.
 const LANES: usize = 16;
 
+/// `Σ a b`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn inner_product(a: &[f32], b: &[f32]) -> f64 {
+pub fn inner_product(a: &[f32], b: &[f32]) -> f64 {
     let mut lanes = [0.0f64; LANES];
     let (blocks_a, blocks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let rest = blocks_a.remainder().iter().zip(blocks_b.remainder());

@@ -57,7 +57,7 @@ impl Default for Prediction {
             masked: Arc::from([]),
             measure_contrast: false,
             pattern: None,
-            measure_pattern: true,
+            measure_pattern: false,
         }
     }
 }

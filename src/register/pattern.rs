@@ -6,6 +6,7 @@
 //! same pixels, is then the pattern's share of the noise. A specimen that shows there is found out
 //! by what it has in common at other pixels too.
 
+use super::expand::inner_product;
 use super::level::Level;
 use super::motion::Motion;
 use crate::frame::Image;
@@ -103,16 +104,17 @@ pub fn compare_patterns(
         let product = |(x, y): (i64, i64)| {
             let start = (reach as i64 + y) as usize * around + (reach as i64 + x) as usize;
             let lines = here.chunks_exact(side).zip(there[start..].chunks(around));
-            lines.map(|(a, b)| dot(a, &b[..side])).sum::<f64>()
+            lines.map(|(a, b)| inner_product(a, &b[..side])).sum::<f64>()
         };
         own += product((0, 0));
         for (sum, at) in others.iter_mut().zip(ELSEWHERE) {
             *sum += product(at);
         }
-        powers[0] += dot(&here, &here);
+        powers[0] += inner_product(&here, &here);
         let inner = there.chunks_exact(around).skip(reach).take(side);
-        powers[1] +=
-            inner.map(|row| dot(&row[reach..reach + side], &row[reach..reach + side])).sum::<f64>();
+        powers[1] += inner
+            .map(|row| inner_product(&row[reach..reach + side], &row[reach..reach + side]))
+            .sum::<f64>();
         pixels += side * side;
     }
     let power = (powers[0] * powers[1]).sqrt();
@@ -128,10 +130,6 @@ pub fn compare_patterns(
 /// Whether a tile leaves room for the operator around it.
 fn inside(at: usize, side: usize, size: usize) -> bool {
     at >= 6 && at + side + 6 <= size
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    f64::from(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>())
 }
 
 /// Work space for the second differences.
