@@ -9,6 +9,9 @@ use std::time::Instant;
 /// Values that are averaged, at least and at most.
 const VALUES: (f64, f64) = (4.0, 1024.0);
 
+/// After so many windows without a value all is forgotten.
+const LONG_AGO: f64 = 3.0;
+
 /// A running mean.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
@@ -16,6 +19,8 @@ pub struct Estimate {
     deviation: f64,
     /// Values so far.
     pub seen: u32,
+    /// Those that the mean has not forgotten altogether.
+    averaged: u32,
     /// What came longer ago counts little, s.
     window_s: f64,
     last: Option<Instant>,
@@ -26,17 +31,30 @@ pub struct Estimate {
 impl Estimate {
     /// Over about so long.
     pub fn over(window_s: f64) -> Estimate {
-        Estimate { mean: 0.0, deviation: 0.0, seen: 0, window_s, last: None, spacing_s: 0.0 }
+        Estimate {
+            mean: 0.0,
+            deviation: 0.0,
+            seen: 0,
+            averaged: 0,
+            window_s,
+            last: None,
+            spacing_s: 0.0,
+        }
     }
 
     /// Takes a value that was seen at `now`.
     pub fn take(&mut self, value: f64, now: Instant) {
+        // What was last seen long ago says nothing of now.
+        if self.last.is_some_and(|last| seconds(last, now) > LONG_AGO * self.window_s) {
+            self.averaged = 0;
+        }
+        self.averaged = self.averaged.saturating_add(1);
         self.seen = self.seen.saturating_add(1);
         // A slow frame comes after a gap of its own making, which must not give it more weight.
         let values = (self.window_s / self.spacing_s.max(1e-6)).clamp(VALUES.0, VALUES.1);
-        let weight = 1.0 / values.min(f64::from(self.seen));
+        let weight = 1.0 / values.min(f64::from(self.averaged));
         self.deviation += weight * ((value - self.mean).abs() - self.deviation);
-        if self.seen == 1 {
+        if self.averaged == 1 {
             self.deviation = value / 4.0;
         }
         self.mean += weight * (value - self.mean);
@@ -82,5 +100,14 @@ mod tests {
         assert!(found.mean < 0.0015, "one frame of 60 ms gave a mean of {} s", found.mean);
         (0..100).for_each(|_| take(0.01, &mut found));
         assert!(found.mean > 0.006, "after 1 s of 10 ms the mean is {} s", found.mean);
+    }
+
+    #[test]
+    fn what_was_seen_long_ago_is_forgotten() {
+        let (now, mut found) = (Instant::now(), Estimate::over(0.3));
+        (0..4).for_each(|k| found.take(0.03, now + Duration::from_millis(10 * k)));
+        found.take(0.001, now + Duration::from_secs(2));
+        assert!((found.mean - 0.001).abs() < 1e-9 && found.high() < 0.002, "{found:?}");
+        assert_eq!(found.seen, 5);
     }
 }

@@ -37,6 +37,10 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// now must be known before they can come back.
 const PROBE: Duration = Duration::from_millis(100);
 const PROBE_FRAMES: f64 = 8.0;
+/// A gauge that was not seen for so long is measured once even where it would be late: what is
+/// remembered of it may be the searches of its first frames.
+const FORGOTTEN: Duration = Duration::from_secs(2);
+const FORGOTTEN_FRAMES: f64 = 200.0;
 /// What is averaged: over a time that pauses of the machine do not rule, but for gauges, which may be
 /// seen in probes alone.
 const OF_ALL_S: f64 = 1.0;
@@ -290,12 +294,15 @@ impl Shedder {
         let needed = self.needed.high();
         let free = self.in_work.is_empty();
         let probe_s = PROBE.as_secs_f64().max(PROBE_FRAMES * self.interval.mean);
-        let due = free && seconds(self.probed, now) >= probe_s;
+        let unseen_s = seconds(self.probed, now);
+        let due = free && unseen_s >= probe_s;
+        let forgotten_s = FORGOTTEN.as_secs_f64().max(FORGOTTEN_FRAMES * self.interval.mean);
+        let forgotten = free && unseen_s >= forgotten_s && in_time(needed);
         let (gauges, trouble) = if self.needed.seen == 0 {
             // Before anything is known, no more is begun than keeps the threads busy.
             let begun = (self.in_work.len() as f64) < 2.0 * self.threads;
             (begun.then_some(&self.with_optional), !begun)
-        } else if in_time(needed + optional_high) && (level.optional || due) {
+        } else if forgotten || in_time(needed + optional_high) && (level.optional || due) {
             self.probed = now;
             (Some(&self.with_optional), false)
         } else if in_time(needed) {
