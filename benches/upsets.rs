@@ -8,7 +8,7 @@
 //! and after the upset, the bound of the part that stands still over that of the whole field,
 //! keyframes, and the part of the field that was masked at the end.
 
-use liwatch::frame::Image;
+use liwatch::frame::{Image, Region};
 use liwatch::noise::drift_bound;
 use liwatch::register::{Sequence, Settings, StaticMask};
 use liwatch::simulate::{Disturbance, Event, Scene, SceneConfig, Specimen};
@@ -29,8 +29,9 @@ fn event(config: &mut SceneConfig, frames: usize, disturbance: Disturbance) {
 
 const EVER: usize = usize::MAX;
 
-const UPSETS: [Upset; 24] = [
+const UPSETS: [Upset; 25] = [
     ("nothing", |_| {}),
+    ("masked front and crack", |c| (c.front, c.crack) = (true, true)),
     ("front over 40 %", |c| c.front_cover = Some(0.4)),
     ("front and crack", |c| (c.front, c.crack) = (true, true)),
     ("particles", |c| (c.particles, c.particle_cover) = (60, 0.15)),
@@ -173,11 +174,15 @@ fn close_the_loop(dose: f64) {
 fn line(upset: &str, scene: &Scene) {
     let mut frame = Image::zeros_u16(0, 0);
     scene.render(0, &mut frame);
-    let mask = StaticMask::new(SIZE, SIZE, &[]);
+    // The regions of the gauges, and all that lithium may cover.
+    let layout = &scene.layout;
+    let regions = [layout.lithium, layout.front_region, layout.crack_region];
+    let masked = if upset.starts_with("masked") { &regions[..] } else { &[] };
+    let mask = StaticMask::new(SIZE, SIZE, masked);
     let settings = Settings { max_shift_px: SIZE as f64 / 2.0, ..Settings::default() };
     let mut sequence = Sequence::new(&frame, mask, scene.config.camera, settings);
-    let (before, after) = (bound(scene, AT - 1, false), bound(scene, FRAMES - 1, false));
-    let still = bound(scene, FRAMES - 1, true);
+    let (before, after) = (bound(scene, AT - 1, &[], false), bound(scene, FRAMES - 1, &[], false));
+    let still = bound(scene, FRAMES - 1, masked, true);
     let mut rows: Vec<Row> = Vec::new();
     let (mut wrong, mut keyframe) = (0, 0);
     let mut origin = (0.0, 0.0);
@@ -244,8 +249,8 @@ fn mean(rows: &[Row]) -> (f64, f64) {
 }
 
 /// Cramér–Rao bound of the known field as it looks in one frame, by a camera without broken
-/// pixels, px: of the whole field, or of what stands still alone.
-fn bound(scene: &Scene, index: usize, still_alone: bool) -> f64 {
+/// pixels, px: of the whole field, or of what stands still and is not masked.
+fn bound(scene: &Scene, index: usize, masked: &[Region], still_alone: bool) -> f64 {
     let mut config = scene.config.clone();
     (config.dead_share, config.hot_share, config.pattern) = (0.0, 0.0, 0.0);
     let expected = render(config.clone(), index);
@@ -254,7 +259,9 @@ fn bound(scene: &Scene, index: usize, still_alone: bool) -> f64 {
         (config.front, config.front_cover, config.crack, config.particles) =
             (false, None, false, 0);
         let bare = render(config, index);
-        still = expected.iter().zip(&bare).map(|(a, b)| (a / b - 1.0).abs() < 5e-3).collect();
+        let free = |k: usize| !masked.iter().any(|region| region.contains(k % SIZE, k / SIZE));
+        let pairs = expected.iter().zip(&bare).enumerate();
+        still = pairs.map(|(k, (a, b))| (a / b - 1.0).abs() < 5e-3 && free(k)).collect();
     }
     let (x, y) = drift_bound(&expected, &still, SIZE, &scene.config.camera);
     x.hypot(y) / std::f64::consts::SQRT_2
