@@ -12,7 +12,7 @@ use hdf5::{Dataset, Group, H5Type};
 use super::plan::Plan;
 use crate::frame::{PixelType, Region};
 use crate::resample::overlap;
-use crate::store::attributes::{set_number, set_text, set_texts};
+use crate::store::attributes::{describe_root, set_number, set_text, set_texts};
 use crate::store::chunk;
 use crate::store::texts::{iso_time, now_unix_s, text};
 
@@ -29,13 +29,7 @@ impl NexusStack {
         let file = hdf5::File::with_options()
             .with_fcpl(|creation| creation.obj_track_times(false))
             .create(path)?;
-        set_text(&file, "NX_class", "NXroot")?;
-        set_text(&file, "default", "entry")?;
-        set_text(&file, "creator", "liwatch")?;
-        set_text(&file, "creator_version", env!("CARGO_PKG_VERSION"))?;
-        let (major, minor, patch) = hdf5::library_version();
-        set_text(&file, "HDF5_Version", &format!("{major}.{minor}.{patch}"))?;
-        set_text(&file, "file_time", &iso_time(now_unix_s()))?;
+        describe_root(&file, now_unix_s())?;
         let entry = group(&file, "entry", "NXentry")?;
         set_text(&entry, "default", "data")?;
         let title = format!("{}, drift corrected", plan.source);

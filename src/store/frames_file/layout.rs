@@ -10,7 +10,7 @@ use super::{Columns, Open};
 use crate::format::{RecordingInfo, bitshuffle};
 use crate::frame::PixelType;
 use crate::pipeline::RunPlan;
-use crate::store::run_file::attributes::{set_number, set_text, set_texts};
+use crate::store::run_file::attributes::{describe_root, set_number, set_text, set_texts};
 use crate::store::run_file::column::{Column, Label, little_cache};
 use crate::store::run_file::texts::{iso_time, text};
 
@@ -27,11 +27,7 @@ pub fn create(
         })
         .with_fcpl(|creation| creation.obj_track_times(false))
         .create(path)?;
-    set_text(&file, "NX_class", "NXroot")?;
-    set_text(&file, "default", "entry")?;
-    set_text(&file, "creator", "liwatch")?;
-    set_text(&file, "creator_version", env!("CARGO_PKG_VERSION"))?;
-    set_text(&file, "file_time", &iso_time(plan.start_unix_time_s))?;
+    describe_root(&file, plan.start_unix_time_s)?;
     let entry = group(&file, "entry", "NXentry")?;
     set_text(&entry, "default", "data")?;
     let title = format!("{}, raw frames", plan.title);

@@ -2,6 +2,8 @@
 
 use hdf5::types::VarLenUnicode;
 
+use super::texts::iso_time;
+
 /// HDF5 text cannot hold a zero byte; what comes after one is left out.
 pub fn unicode(text: &str) -> VarLenUnicode {
     let text = text.split('\0').next().unwrap_or_default();
@@ -14,6 +16,17 @@ pub fn unicode(text: &str) -> VarLenUnicode {
 /// One text.
 pub fn set_text(location: &hdf5::Location, name: &str, text: &str) -> hdf5::Result<()> {
     location.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&unicode(text))
+}
+
+/// What NeXus wants to know at the root of a file, with the time at which it was begun.
+pub fn describe_root(file: &hdf5::File, unix_time_s: f64) -> hdf5::Result<()> {
+    set_text(file, "NX_class", "NXroot")?;
+    set_text(file, "default", "entry")?;
+    set_text(file, "creator", "liwatch")?;
+    set_text(file, "creator_version", env!("CARGO_PKG_VERSION"))?;
+    let (major, minor, patch) = hdf5::library_version();
+    set_text(file, "HDF5_Version", &format!("{major}.{minor}.{patch}"))?;
+    set_text(file, "file_time", &iso_time(unix_time_s))
 }
 
 /// A list of texts.

@@ -16,7 +16,7 @@ use drift::Drift;
 use gauge::Gauge;
 use ledger::{Changes, Frames};
 
-use super::attributes::{set_number, set_text, set_texts};
+use super::attributes::{describe_root, set_number, set_text, set_texts};
 use super::column::{Column, Label};
 use super::texts::{iso_time, text};
 use crate::alarm::AlarmEvent;
@@ -38,13 +38,7 @@ pub struct Datasets {
 
 /// Creates everything in a new file.
 pub fn create(file: &hdf5::File, path: &Path, plan: &RunPlan) -> hdf5::Result<Datasets> {
-    set_text(file, "NX_class", "NXroot")?;
-    set_text(file, "default", "entry")?;
-    set_text(file, "creator", "liwatch")?;
-    set_text(file, "creator_version", env!("CARGO_PKG_VERSION"))?;
-    let (major, minor, patch) = hdf5::library_version();
-    set_text(file, "HDF5_Version", &format!("{major}.{minor}.{patch}"))?;
-    set_text(file, "file_time", &iso_time(plan.start_unix_time_s))?;
+    describe_root(file, plan.start_unix_time_s)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     set_text(file, "file_name", &name)?;
     let entry = group(file, "entry", "NXentry")?;
