@@ -4,9 +4,11 @@
 //! One line for each scene and dose: r.m.s. error about the mean over the bound of a known
 //! template, standard deviation of the normalised errors, and the part of the error that follows
 //! the sub-pixel phase. All frames but the first count, those before the template has grown too.
+//! Under "squares" stands the bound of the registration's squares, each of unknown brightness and
+//! contrast, over that of the whole field: what a known template would leave of it.
 
 use liwatch::frame::{Image, Samples};
-use liwatch::noise::drift_bound;
+use liwatch::noise::{drift_bound, drift_bound_by_squares};
 use liwatch::register::{Drift, Sequence, Settings, StaticMask};
 use liwatch::simulate::{Scene, SceneConfig, Specimen};
 
@@ -22,8 +24,18 @@ fn main() {
     };
     println!("{size}² u16, {FRAMES} frames, template running");
     println!(
-        "{:<10} {:>7} {:>10} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
-        "scene", "counts", "bound px", "x", "y", "late x", "late y", "pull", "phase", "locked"
+        "{:<10} {:>7} {:>10} {:>11} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
+        "scene",
+        "counts",
+        "bound px",
+        "squares",
+        "x",
+        "y",
+        "late x",
+        "late y",
+        "pull",
+        "phase",
+        "locked"
     );
     for specimen in [Specimen::Textured, Specimen::Sparse, Specimen::Edges] {
         let name = format!("{specimen:?}").to_lowercase();
@@ -60,11 +72,17 @@ fn line(name: &str, dose: f64, scene: &Scene) {
     let mut expected = Vec::new();
     scene.expected(0, &mut expected);
     let bound = drift_bound(&expected, &[], frame.width, &scene.config.camera);
+    let squares = sequence.look(&frame).grid.map_or_else(String::new, |grid| {
+        let corners = (0..grid.cells()).map(|cell| grid.corner(cell));
+        let camera = &scene.config.camera;
+        let squares = drift_bound_by_squares(&expected, frame.width, corners, grid.side, camera);
+        format!("{:.2} {:.2}", squares.0 / bound.0, squares.1 / bound.1)
+    });
     let (x, y) = (errors.rms(0, 0) / bound.0, errors.rms(1, 0) / bound.1);
     let late = FRAMES / 2;
     let (late_x, late_y) = (errors.rms(0, late) / bound.0, errors.rms(1, late) / bound.1);
     println!(
-        "{name:<10} {dose:>7} {:>10.5} {x:>7.2} {y:>7.2} {late_x:>7.2} {late_y:>7.2} {:>7.2} {:>7.3} {:>7}",
+        "{name:<10} {dose:>7} {:>10.5} {squares:>11} {x:>7.2} {y:>7.2} {late_x:>7.2} {late_y:>7.2} {:>7.2} {:>7.3} {:>7}",
         bound.0.hypot(bound.1) / std::f64::consts::SQRT_2,
         errors.pull(),
         phase_bias(scene, &mut sequence) / bound.0,

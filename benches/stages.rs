@@ -65,9 +65,14 @@ fn main() {
         print_line("register, re-acquiring", size, time, read);
         let placement = Placement { motion: Motion::shift(0.4, -0.3), gain: 1.0 };
         let time = median_time(BUDGET, || {
-            accumulator.fold(&frames[1], placement, 64, camera.offset_counts);
+            accumulator.add(&frames[1], placement, 64, camera.offset_counts);
+            accumulator.settle(camera.offset_counts);
         });
         print_line("fold into the template", size, time, read);
+        let time = median_time(BUDGET, || {
+            accumulator.add(&frames[1], placement, 64, camera.offset_counts);
+        });
+        print_line("fold, standing still", size, time, read);
         let time = median_time(BUDGET, || {
             Reference::build(1, &accumulator, &mask, &camera);
         });

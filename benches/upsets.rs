@@ -123,10 +123,10 @@ fn main() {
     }
 }
 
-/// 2000 frames whose contrast changes every 60 frames: how far the coordinates have crept.
+/// 2800 frames whose contrast changes every 80 frames: how far the coordinates have crept.
 fn close_the_loop(dose: f64) {
-    const EVERY: usize = 60;
-    let frames = 2000;
+    const EVERY: usize = 80;
+    let frames = 2800;
     let change = |k: usize| Event {
         from: k * EVERY,
         until: (k + 1) * EVERY,

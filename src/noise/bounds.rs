@@ -18,21 +18,60 @@ pub fn drift_bound(
 ) -> (f64, f64) {
     let height = expected.len() / width;
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
-    let at = |x: usize, y: usize| f64::from(expected[y * width + x]);
     for y in 2..height.saturating_sub(2) {
         for x in 2..width.saturating_sub(2) {
             if !usable.is_empty() && !usable[y * width + x] {
                 continue;
             }
-            // Fourth-order central differences: right to a percent for features of 1.2 px sigma.
-            let gx = (8.0 * (at(x + 1, y) - at(x - 1, y)) - at(x + 2, y) + at(x - 2, y)) / 12.0;
-            let gy = (8.0 * (at(x, y + 1) - at(x, y - 1)) - at(x, y + 2) + at(x, y - 2)) / 12.0;
-            let weight = 1.0 / camera.variance(at(x, y));
+            let [gx, gy] = slopes(expected, width, x, y);
+            let weight = 1.0 / camera.variance(f64::from(expected[y * width + x]));
             xx += weight * gx * gx;
             xy += weight * gx * gy;
             yy += weight * gy * gy;
         }
     }
+    invert(xx, xy, yy)
+}
+
+/// The same from squares of `side` px alone, whose upper left corners (x, y) are given, each of
+/// unknown brightness and contrast. The squares stand two pixels or more off the field's edges.
+pub fn drift_bound_by_squares(
+    expected: &[f32],
+    width: usize,
+    corners: impl Iterator<Item = (usize, usize)>,
+    side: usize,
+    camera: &CameraModel,
+) -> (f64, f64) {
+    let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
+    for (left, top) in corners {
+        // Shift along x and y, brightness, contrast.
+        let mut fisher = vec![vec![0.0; 4]; 4];
+        for y in top..top + side {
+            for x in left..left + side {
+                let [gx, gy] = slopes(expected, width, x, y);
+                let counts = f64::from(expected[y * width + x]);
+                add(&mut fisher, &[gx, gy, 1.0, counts], camera.variance(counts));
+            }
+        }
+        eliminate(&mut fisher, 2);
+        xx += fisher[0][0];
+        xy += fisher[0][1];
+        yy += fisher[1][1];
+    }
+    invert(xx, xy, yy)
+}
+
+/// Fourth-order central differences, counts per px: right to a percent for features of 1.2 px sigma.
+fn slopes(expected: &[f32], width: usize, x: usize, y: usize) -> [f64; 2] {
+    let at = |x: usize, y: usize| f64::from(expected[y * width + x]);
+    [
+        (8.0 * (at(x + 1, y) - at(x - 1, y)) - at(x + 2, y) + at(x - 2, y)) / 12.0,
+        (8.0 * (at(x, y + 1) - at(x, y - 1)) - at(x, y + 2) + at(x, y - 2)) / 12.0,
+    ]
+}
+
+/// One sigma of both of two parameters from their Fisher information.
+fn invert(xx: f64, xy: f64, yy: f64) -> (f64, f64) {
     let determinant = xx * yy - xy * xy;
     ((yy / determinant).sqrt(), (xx / determinant).sqrt())
 }
@@ -150,10 +189,21 @@ fn add(fisher: &mut [Vec<f64>], slopes: &[f64], variance: f64) {
     }
 }
 
-/// √(F⁻¹)₀₀ by elimination from the last parameter to the second (Schur complements).
+/// √(F⁻¹)₀₀ by elimination.
 fn first_error(mut fisher: Vec<Vec<f64>>) -> f64 {
-    for k in (1..fisher.len()).rev() {
+    eliminate(&mut fisher, 1);
+    1.0 / fisher[0][0].sqrt()
+}
+
+/// Takes out all but the first `kept` parameters, from the last on (Schur complements). What the
+/// data do not tell at all (a flat square's contrast) costs nothing.
+fn eliminate(fisher: &mut [Vec<f64>], kept: usize) {
+    let alone: Vec<f64> = (0..fisher.len()).map(|k| fisher[k][k]).collect();
+    for k in (kept..fisher.len()).rev() {
         let pivot = fisher[k].clone();
+        if !(pivot[k] > 1e-9 * alone[k]) {
+            continue;
+        }
         for row in fisher.iter_mut().take(k) {
             let factor = row[k] / pivot[k];
             for (value, from) in row.iter_mut().zip(&pivot) {
@@ -161,7 +211,6 @@ fn first_error(mut fisher: Vec<Vec<f64>>) -> f64 {
             }
         }
     }
-    1.0 / fisher[0][0].sqrt()
 }
 
 /// The cumulative normal distribution to 1e-7 (M. Abramowitz and I. Stegun, 26.2.17).
@@ -201,6 +250,28 @@ mod tests {
         let joined = contour_bound(&vec![f; 201], &stiffness)[100];
         let expected = (2.0f64.sqrt() / 4.0 / 8.0 / f).sqrt();
         assert!((joined / expected - 1.0).abs() < 0.02, "{joined}, not {expected}");
+    }
+
+    #[test]
+    fn unknown_brightness_and_contrast_cost_a_wave_little_and_a_ramp_everything() {
+        let camera = CameraModel::default();
+        let image = |of: &dyn Fn(f64) -> f64| -> Vec<f32> {
+            (0..128 * 128)
+                .map(|k| (100.0 + of((k % 128) as f64) + of((k / 128) as f64)) as f32)
+                .collect()
+        };
+        let corners = || (0..9).map(|k| (16 + 32 * (k % 3), 16 + 32 * (k / 3)));
+        let by_squares =
+            |image: &[f32]| drift_bound_by_squares(image, 128, corners(), 32, &camera).0;
+        let usable: Vec<bool> = (0..128 * 128)
+            .map(|k| [k % 128, k / 128].iter().all(|v| (16..112).contains(v)))
+            .collect();
+        let wave = image(&|x| 10.0 * (x * 0.9).sin());
+        let cost = by_squares(&wave) / drift_bound(&wave, &usable, 128, &camera).0;
+        assert!((1.0..1.02).contains(&cost), "{cost}");
+        let ramp = image(&|x| 0.1 * x);
+        let cost = by_squares(&ramp) / drift_bound(&ramp, &usable, 128, &camera).0;
+        assert!(!(cost < 10.0), "{cost}");
     }
 
     #[test]

@@ -197,21 +197,14 @@ fn candidates(reference: &Reference, scratch: &mut Scratch) -> Vec<(i64, i64)> {
 /// On a periodic specimen: the best of the places a period apart, walked to step by step; nothing
 /// when two of them are as good. Anywhere else, the place itself.
 pub fn settle(reference: &Reference, place: Fit, scratch: &mut Scratch) -> Option<Fit> {
-    let level = &reference.coarse;
-    let periods = &reference.periods;
-    if periods.is_empty() {
+    if reference.periods.is_empty() {
         return Some(place);
     }
     let mut best = place;
     for _ in 0..PERIOD_STEPS {
         let here = best;
         let mut unsure = false;
-        for Period { x, y } in periods {
-            let start =
-                Motion { x: here.motion.x + x, y: here.motion.y + y, matrix: here.motion.matrix };
-            let other = approach(level, start, Freedom::default(), scratch)
-                .filter(|other| is_like(level, other, false) && !is_same_place(&here, other));
-            let Some(other) = other else { continue };
+        for other in a_period_away(reference, here, scratch) {
             if evidence(&other, &best) > 0.0 {
                 best = other;
             }
@@ -226,13 +219,21 @@ pub fn settle(reference: &Reference, place: Fit, scratch: &mut Scratch) -> Optio
 
 /// Whether the frame is clearly more alike a period away.
 pub fn is_beaten(reference: &Reference, here: &Fit, scratch: &mut Scratch) -> bool {
+    a_period_away(reference, *here, scratch).any(|other| is_better(&other, here))
+}
+
+/// The other places, a period away, that show the scene too.
+fn a_period_away<'a>(
+    reference: &'a Reference,
+    here: Fit,
+    scratch: &'a mut Scratch,
+) -> impl Iterator<Item = Fit> + 'a {
     let level = &reference.coarse;
-    reference.periods.iter().any(|Period { x, y }| {
-        let start =
-            Motion { x: here.motion.x + x, y: here.motion.y + y, matrix: here.motion.matrix };
-        approach(level, start, Freedom::default(), scratch).is_some_and(|other| {
-            is_like(level, &other, false) && !is_same_place(here, &other) && is_better(&other, here)
-        })
+    reference.periods.iter().filter_map(move |Period { x, y }| {
+        let Motion { x: here_x, y: here_y, matrix } = here.motion;
+        let start = Motion { x: here_x + x, y: here_y + y, matrix };
+        approach(level, start, Freedom::default(), scratch)
+            .filter(|other| is_like(level, other, false) && !is_same_place(&here, other))
     })
 }
 

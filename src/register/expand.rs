@@ -149,7 +149,8 @@ struct TilePixels {
     /// Gradient along x and y, and the structure; then the same times the weights.
     channels: [Vec<f32>; 3],
     weighted: [Vec<f32>; 3],
-    term: Vec<f32>,
+    /// The weighted channels again, as the products with many terms need them.
+    factors: [Vec<f64>; 3],
 }
 
 impl<'a> Expander<'a> {
@@ -216,21 +217,30 @@ impl<'a> Expander<'a> {
         if shape.structure {
             expansion.structure_variance = inner_product(ws, structure);
         }
+        for (factors, weights) in tile.factors.iter_mut().zip(&tile.weighted).take(channels) {
+            factors.clear();
+            factors.extend(weights.iter().map(|weight| f64::from(*weight)));
+        }
         for (term, (i, j)) in powers(shape.order).enumerate() {
-            gather(&band.images[term], width, left, side, &mut tile.term);
+            let image = &band.images[term][left..];
+            let products = match shape.structure {
+                true => products(tile.factors.each_ref().map(Vec::as_slice), image, width, side),
+                false => {
+                    let [x, y, _] = &tile.factors;
+                    let [x, y] = products([x, y], image, width, side);
+                    [x, y, 0.0]
+                }
+            };
             let overlap = bank.overlaps[term].map(|o| o * pixels);
             // T(x − δ) = Σ (−δx)ⁱ (−δy)ʲ / (i! j!) · ∂ⁱx∂ʲy T
             let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
             let factor = sign / (factorial(i) * factorial(j));
-            let [x, y] = [0, 1].map(|axis| {
-                inner_product(&tile.weighted[axis], &tile.term) - overlap[axis]
-                    + slopes[axis] * overlap[3]
-            });
+            let [x, y] =
+                [0, 1].map(|axis| products[axis] - overlap[axis] + slopes[axis] * overlap[3]);
             expansion.x.push(factor * x);
             expansion.y.push(factor * y);
             if shape.structure {
-                let found = inner_product(&tile.weighted[2], &tile.term) - overlap[2];
-                expansion.structure.push(factor * found);
+                expansion.structure.push(factor * (products[2] - overlap[2]));
             }
         }
         expansion
@@ -277,6 +287,33 @@ pub fn inner_product(a: &[f32], b: &[f32]) -> f64 {
         }
     }
     lanes.iter().sum::<f64>() + rest
+}
+
+/// `Σ a b` for each a over one tile, whose pixels `factors` has row after row, and `image` in rows
+/// `stride` apart. Adds up as [`inner_product`] does.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn products<const N: usize>(
+    factors: [&[f64]; N],
+    image: &[f32],
+    stride: usize,
+    side: usize,
+) -> [f64; N] {
+    debug_assert!(side.is_multiple_of(LANES), "tiles are whole blocks wide");
+    let mut lanes = [[0.0f64; LANES]; N];
+    for (row, values) in image.chunks(stride).take(side).enumerate() {
+        for (block, values) in values[..side].chunks_exact(LANES).enumerate() {
+            let at = row * side + block * LANES;
+            let values: [f64; LANES] = std::array::from_fn(|lane| f64::from(values[lane]));
+            for (lanes, factors) in lanes.iter_mut().zip(&factors) {
+                for ((sum, factor), value) in
+                    lanes.iter_mut().zip(&factors[at..at + LANES]).zip(&values)
+                {
+                    *sum += factor * value;
+                }
+            }
+        }
+    }
+    lanes.map(|lanes| lanes.iter().sum())
 }
 
 fn factorial(n: usize) -> f64 {

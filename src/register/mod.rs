@@ -12,6 +12,7 @@ mod evidence;
 mod expand;
 mod footprint;
 mod grain;
+mod group;
 pub(crate) mod level;
 mod motion;
 mod observe;

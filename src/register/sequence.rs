@@ -1,6 +1,7 @@
 //! The registration by itself, one frame after the other on one thread: what the pipeline does
 //! with its threads, for scripts, tests and benchmarks. The same lag gives the same numbers.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::{
@@ -58,9 +59,11 @@ impl Sequence {
 
     /// The drift of the next frame; every image has the size of the first.
     pub fn push(&mut self, frame: &Image) -> Drift {
-        let mut whole = frame.clone();
-        self.defects.repair(&mut whole);
-        let frame = &whole;
+        let mut frame = Cow::Borrowed(frame);
+        if self.defects.count() > 0 {
+            self.defects.repair(frame.to_mut());
+        }
+        let frame = &*frame;
         let index = self.frames;
         let row = index - lag_at(index, self.settings.lag_frames).min(index);
         while self.told.len() > 1 && self.told[0].row < row {

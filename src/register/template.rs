@@ -5,8 +5,11 @@
 
 use std::sync::Arc;
 
+use multiversion::multiversion;
+
 use super::footprint::Footprint;
 use super::grain::Grain;
+use super::group::{Group, open_at_most};
 use super::motion::Motion;
 use super::reference::StaticMask;
 use super::track::Fold;
@@ -35,6 +38,9 @@ pub struct Accumulator {
     pub(super) probe: Arc<Image>,
     /// Variance of the noise over that of the camera model, as the frames show it.
     pub(super) noise_scale: f64,
+    /// Frames that are not in the mean yet, those longest open first, and buffers for more.
+    groups: Vec<Group>,
+    buffers: Vec<Vec<f32>>,
 }
 
 /// How a frame lies on the template.
@@ -66,6 +72,8 @@ impl Accumulator {
             pattern: 0.0,
             probe: Arc::new(first.clone()),
             noise_scale: observed_share(first, camera, mask.regions()),
+            groups: Vec::new(),
+            buffers: Vec::new(),
         }
     }
 
@@ -109,28 +117,64 @@ impl Accumulator {
     /// Follows an order of the tracker.
     pub fn take(&mut self, image: &Image, order: &Fold, offset_counts: f64) {
         if order.restart {
+            self.settle(offset_counts);
             self.restart();
         }
         self.noise_scale = order.noise_scale;
         self.pattern = order.pattern;
-        self.fold(image, order.placement, order.memory, offset_counts);
+        self.add(image, order.placement, order.memory, offset_counts);
+        if order.build.is_some() {
+            self.settle(offset_counts);
+        }
     }
 
-    /// Adds a frame; the mean then remembers `memory` frames. The frame's pixels are interpolated to
-    /// reference coordinates; the border that the interpolation cannot reach keeps its value.
-    pub fn fold(&mut self, image: &Image, placement: Placement, memory: u32, offset_counts: f64) {
-        let most = u16::try_from(memory.max(1)).unwrap_or(u16::MAX);
-        let (width, height) = (self.width, self.height);
+    /// Adds a frame; the mean then remembers `memory` frames. It is not in [`mean`](Self::mean)
+    /// before [`settle`](Self::settle).
+    pub fn add(&mut self, image: &Image, placement: Placement, memory: u32, offset_counts: f64) {
         if !placement.motion.is_shift() {
-            self.fold_mapped(image, placement, most, offset_counts);
+            self.settle(offset_counts);
+            self.fold_mapped(image, placement, memory, offset_counts);
             return;
         }
-        let (whole_x, whole_y) =
-            (placement.motion.x.round() as i64, placement.motion.y.round() as i64);
-        let kernel_x = Kernel::derivative(0, whole_x as f64 - placement.motion.x, 0.0);
-        let kernel_y = Kernel::derivative(0, whole_y as f64 - placement.motion.y, 0.0);
+        let motion = &placement.motion;
+        let at = match self.groups.iter().position(|group| group.takes(motion)) {
+            Some(at) => at,
+            None => {
+                if self.groups.len() >= open_at_most(self.mean.len()) {
+                    self.close(0, offset_counts);
+                }
+                let buffer = self.buffers.pop().unwrap_or_default();
+                self.groups.push(Group::at(image, motion, buffer));
+                self.groups.len() - 1
+            }
+        };
+        self.groups[at].add(image, placement, memory, offset_counts);
+        if self.groups[at].is_full() {
+            self.close(at, offset_counts);
+        }
+    }
+
+    /// Brings the frames that were added into the mean. Their pixels are interpolated to reference
+    /// coordinates; the border that the interpolation cannot reach keeps its value.
+    pub fn settle(&mut self, offset_counts: f64) {
+        while !self.groups.is_empty() {
+            self.close(0, offset_counts);
+        }
+    }
+
+    fn close(&mut self, at: usize, offset_counts: f64) {
+        let group = self.groups.remove(at);
+        self.fold(&group, offset_counts);
+        self.buffers.push(group.sum);
+    }
+
+    fn fold(&mut self, group: &Group, offset_counts: f64) {
+        let most = limit(group.memory);
+        let (width, height) = (self.width, self.height);
+        let (whole_x, whole_y) = group.whole();
+        let [kernel_x, mut kernel_y] = group.kernels();
         let reach = REACH as i64;
-        self.frames = (self.frames + 1).min(u32::from(most));
+        self.frames = (self.frames + group.frames).min(u32::from(most));
         // Reference columns and rows whose surroundings lie within the frame.
         let span = |whole: i64, size: usize| {
             let first = (reach - whole).clamp(0, size as i64) as usize;
@@ -141,26 +185,27 @@ impl Accumulator {
         if columns.is_empty() || rows.is_empty() {
             return;
         }
-        let weight = 1.0 / f64::from(self.frames);
-        self.grain.fold(&kernel_x, &kernel_y, weight, 1.0 / placement.gain);
-        self.footprint.fold((whole_x, whole_y), &kernel_x, &kernel_y, weight);
+        let weight = f64::from(group.frames) / f64::from(self.frames);
+        self.grain.fold(&kernel_x, &kernel_y, weight.min(1.0), group.variance());
+        self.footprint.fold((whole_x, whole_y), &kernel_x, &kernel_y, weight.min(1.0));
         let from = (columns.start as i64 + whole_x) as usize;
         let count = columns.len();
-        let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
+        // From the sum of the frames to their mean.
+        kernel_y.taps.iter_mut().for_each(|tap| *tap /= group.frames as f32);
         // Rows filtered along x, of which only those around the present one are kept: row r of
         // the frame lies in slot r modulo their number.
         let slots = 2 * REACH + 1;
         // Rows a power of two apart would all want the same lines of the cache.
         let stride = width + 48;
         let mut filtered = vec![0.0f32; slots * stride];
-        let (mut row, mut line) = (vec![0.0f32; width], vec![0.0f32; count]);
+        let mut line = vec![0.0f32; count];
         let mut next = (rows.start as i64 + whole_y) as usize - REACH;
         for y in rows {
             let middle = (y as i64 + whole_y) as usize;
             while next <= middle + REACH {
-                image.read_row(next, 0, &mut row);
+                let row = &group.sum[next * width..(next + 1) * width];
                 let slot = next % slots * stride;
-                filter_row(&kernel_x, &row, &mut filtered[slot..slot + width]);
+                filter_row(&kernel_x, row, &mut filtered[slot..slot + width]);
                 next += 1;
             }
             let around: [&[f32]; 2 * REACH + 1] = std::array::from_fn(|k| {
@@ -168,39 +213,81 @@ impl Accumulator {
                 &filtered[slot..slot + count]
             });
             filter_column(&kernel_y, &around, &mut line);
-            self.average(y * width + columns.start, &line, most, (offset, scale));
+            let at = y * width + columns.start;
+            let frames = Frames { many: group.frames as u16, most };
+            let scale = Brightness { offset: 0.0, scale: 1.0, plus: offset_counts as f32 };
+            self.average(at, &line, frames, scale);
         }
     }
 
     /// The same along any map. The noise of what lies between pixels is that of all phases alike.
-    fn fold_mapped(&mut self, image: &Image, placement: Placement, most: u16, offset_counts: f64) {
-        let (width, height) = (self.width, self.height);
+    fn fold_mapped(
+        &mut self,
+        image: &Image,
+        placement: Placement,
+        memory: u32,
+        offset_counts: f64,
+    ) {
+        let (width, height, most) = (self.width, self.height, limit(memory));
         self.frames = (self.frames + 1).min(u32::from(most));
         let between = Kernel::derivative(0, TYPICAL_PHASE, 0.0);
         let weight = 1.0 / f64::from(self.frames);
         self.grain.fold(&between, &between, weight, 1.0 / placement.gain);
         self.footprint.fade(weight);
-        let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
+        let offset = offset_counts as f32;
+        let scale = Brightness { offset, scale: (1.0 / placement.gain) as f32, plus: offset };
         let map = placement.motion.affine(width, height);
         let mut resampler = Resampler::default();
         resampler.rows(image, &map, (0..width, 0..height), |y, columns, values| {
             // A row that the frame does not cover has no columns, wherever they begin.
             if !columns.is_empty() {
-                self.average(y * width + columns.start, values, most, (offset, scale));
+                let frames = Frames { many: 1, most };
+                self.average(y * width + columns.start, values, frames, scale);
             }
         });
     }
 
-    /// Brings values into the mean from pixel `at` on, at the template's brightness.
-    fn average(&mut self, at: usize, values: &[f32], most: u16, (offset, scale): (f32, f32)) {
+    /// Brings values into the mean from pixel `at` on.
+    fn average(&mut self, at: usize, values: &[f32], frames: Frames, brightness: Brightness) {
         let at = at..at + values.len();
-        let means = self.mean[at.clone()].iter_mut().zip(&mut self.coverage[at]);
-        for ((mean, coverage), value) in means.zip(values) {
-            *coverage = coverage.saturating_add(1).min(most);
-            let normalised = (value - offset) * scale + offset;
-            *mean += (normalised - *mean) / f32::from(*coverage);
-        }
+        average(&mut self.mean[at.clone()], &mut self.coverage[at], values, frames, brightness);
     }
+}
+
+/// Frames that values stand for, and that the mean remembers.
+#[derive(Clone, Copy)]
+struct Frames {
+    many: u16,
+    most: u16,
+}
+
+/// From values to counts at the template's brightness.
+#[derive(Clone, Copy)]
+struct Brightness {
+    offset: f32,
+    scale: f32,
+    plus: f32,
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn average(
+    mean: &mut [f32],
+    coverage: &mut [u16],
+    values: &[f32],
+    Frames { many, most }: Frames,
+    Brightness { offset, scale, plus }: Brightness,
+) {
+    let least = many.min(most);
+    for ((mean, coverage), value) in mean.iter_mut().zip(coverage).zip(values) {
+        *coverage = coverage.saturating_add(many).min(most);
+        let counts = (value - offset) * scale + plus;
+        *mean += (counts - *mean) * (f32::from(least) / f32::from(*coverage));
+    }
+}
+
+/// Frames that the mean remembers, as they are counted in each pixel.
+fn limit(memory: u32) -> u16 {
+    u16::try_from(memory.max(1)).unwrap_or(u16::MAX)
 }
 
 /// A phase whose interpolation leaves as much noise as the mean over all phases.

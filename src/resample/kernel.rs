@@ -133,7 +133,7 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
 }
 
 /// Samples that are filtered together: their sums stay in registers while the taps go by.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// Filters one row along x; pixels nearer than the radius to an end are 0.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -167,32 +167,24 @@ pub fn filter_row(kernel: &Kernel, input: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Rows that are filtered together. Rows of 1024 pixels lie 4096 bytes apart, where they contend
-/// for the same few places of the first cache; so many fit.
-const ROWS: usize = 6;
-/// Samples of these rows that are filtered together.
-const COLUMNS: usize = 128;
-
-/// Filters along y: `rows` are `2 · radius + 1` rows around the wanted one.
+/// Filters along y: `rows` are `2 · radius + 1` rows around the wanted one. Rows that lie a power of
+/// two of bytes apart contend for the same few places of the first cache: callers pad them.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn filter_column(kernel: &Kernel, rows: &[&[f32]], out: &mut [f32]) {
-    out.fill(0.0);
-    for (taps, rows) in kernel.taps.chunks(ROWS).zip(rows.chunks(ROWS)) {
-        for (block, out) in out.chunks_mut(COLUMNS).enumerate() {
-            let from = block * COLUMNS;
-            let Some(whole) = out.as_mut_array::<COLUMNS>() else {
-                for (tap, row) in taps.iter().zip(rows) {
-                    out.iter_mut().zip(&row[from..]).for_each(|(sum, value)| *sum += tap * value);
-                }
-                continue;
-            };
-            let mut sums = *whole;
-            for (tap, row) in taps.iter().zip(rows) {
-                let values = &row[from..from + COLUMNS];
-                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += tap * value);
-            }
-            *whole = sums;
+    let blocks = out.len() / BLOCK * BLOCK;
+    for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+        let from = block * BLOCK;
+        let mut sums = [0.0f32; BLOCK];
+        for (tap, row) in kernel.taps.iter().zip(rows) {
+            let values = &row[from..from + BLOCK];
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += tap * value);
         }
+        out.copy_from_slice(&sums);
+    }
+    let rest = &mut out[blocks..];
+    rest.fill(0.0);
+    for (tap, row) in kernel.taps.iter().zip(rows) {
+        rest.iter_mut().zip(&row[blocks..]).for_each(|(sum, value)| *sum += tap * value);
     }
 }
 
