@@ -13,7 +13,6 @@ contact sheets with what was found. CrackDect (MIT) needs NumPy 1, and so an env
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -23,10 +22,12 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import h5py
 import imageio.v3 as imageio
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 from scipy.ndimage import distance_transform_edt
 from skimage.filters import sato, threshold_otsu
 from skimage.morphology import medial_axis, remove_small_objects, skeletonize
+
+import common
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "target" / "peers" / "cracks"
@@ -97,8 +98,8 @@ def one(name, stack, args):
         if k in shown and len(at):
             panels.append(panel(part, at, wide, skeleton))
     if args.sheets and panels:
-        args.sheets.mkdir(parents=True, exist_ok=True)
-        sheet(panels, args.sheets / f"crack-{name}.jpg")
+        # Frames side by side: liwatch above, scikit-image below.
+        common.save_sheet(args.sheets / f"crack-{name}.jpg", common.beside(panels))
 
 
 def load(movies, files, bins):
@@ -116,18 +117,10 @@ def load(movies, files, bins):
 def liwatch(binary, name, frame, region, contrast, keys):
     """The open stations of one frame. It is replayed some times over, as a frame that stands still:
     what a first search misses is added by the later ones."""
-    WORK.mkdir(parents=True, exist_ok=True)
     repeat = 12
-    stack, config, out = (WORK / f"{name}{end}" for end in (".npy", ".toml", ".h5"))
-    np.save(stack, np.repeat(frame[None], repeat, axis=0))
-    config.write_text(
-        f"[[gauge]]\nkind = \"crack\"\nname = \"c\"\nregion = {list(region)}\n"
-        f"contrast = \"{contrast}\"\n{keys}\n\n[calibration]\nframe_rate_hz = 1.0\n")
-    command = [str(binary), "replay", str(stack), "--config", str(config), "--out", str(out),
-               "--threads", "1", "--force", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr}")
+    text = (f"[[gauge]]\nkind = \"crack\"\nname = \"c\"\nregion = {list(region)}\n"
+            f"contrast = \"{contrast}\"\n{keys}\n\n[calibration]\nframe_rate_hz = 1.0\n")
+    out = common.replay(binary, np.repeat(frame[None], repeat, axis=0), text, WORK / name)
     with h5py.File(out) as file:
         gauge = file["entry/c"]
         path, branch = gauge["path"][:], gauge["branch"][:].ravel()
@@ -194,9 +187,7 @@ def median(values):
 
 
 def panel(part, at, widths, skeleton):
-    low, high = np.percentile(part, [1, 99])
-    grey = np.clip((part - low) / (high - low), 0, 1) * 255
-    picture = Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    picture = common.shaded(part)
     scale = max(1, 420 // picture.width)
     picture = picture.resize((picture.width * scale, picture.height * scale))
     beside = picture.copy()
@@ -209,23 +200,7 @@ def panel(part, at, widths, skeleton):
     for y, x in zip(*np.nonzero(skeleton)):
         draw.rectangle((scale * x, scale * y, scale * (x + 1) - 1, scale * (y + 1) - 1),
                        fill=(40, 160, 255))
-    both = Image.new("RGB", (picture.width, 2 * picture.height + 4), "white")
-    both.paste(picture, (0, 0))
-    both.paste(beside, (0, picture.height + 4))
-    return both
-
-
-def sheet(panels, path):
-    """Frames side by side: liwatch above, scikit-image below."""
-    width = sum(p.width for p in panels) + 4 * (len(panels) - 1)
-    out = Image.new("RGB", (width, panels[0].height), "white")
-    left = 0
-    for one_panel in panels:
-        out.paste(one_panel, (left, 0))
-        left += one_panel.width + 4
-    if out.width > 1500:
-        out = out.resize((1500, out.height * 1500 // out.width), Image.LANCZOS)
-    out.save(path, quality=80)
+    return common.below([picture, beside])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ the starting edge, its furthest pixel on each line: the loop that people script.
 """
 import argparse
 import pathlib
-import subprocess
 import sys
 
 import tools  # noqa: F401  first: it sets one thread before NumPy is loaded
@@ -21,6 +20,7 @@ import tifffile
 from scipy import ndimage
 from skimage.filters import gaussian, threshold_otsu
 
+import common
 import liwatch
 
 BORDER = 96                          # px; see framed()
@@ -146,14 +146,7 @@ def gauge(name, region, grows, lithium):
 
 def replay(binary, frames, text, path):
     """Each gauge's contour, [frames, lines] px from its starting edge."""
-    recording, config, out = (path.with_suffix(s) for s in (".npy", ".toml", ".h5"))
-    np.save(recording, frames)
-    config.write_text(text)
-    command = [str(binary), "replay", str(recording), "--config", str(config), "--out", str(out),
-               "--threads", "1", "--force", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr}")
+    out = common.replay(binary, frames, text, path)
     with h5py.File(out) as file:
         entry = file["entry"]
         return {name: {"contour": entry[name]["contour"][:]} for name in entry

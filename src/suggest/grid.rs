@@ -101,6 +101,21 @@ impl Mask {
         self.shrunk(times).grown(times)
     }
 
+    /// With the parts that are off and do not touch the border.
+    pub fn without_holes(&self) -> Mask {
+        let mut whole = self.clone();
+        for part in self.inverted().parts() {
+            let is_at_border = part.iter().any(|cell| {
+                let (x, y) = self.place(*cell);
+                x == 0 || y == 0 || x + 1 == self.width || y + 1 == self.height
+            });
+            if !is_at_border {
+                part.iter().for_each(|cell| whole.cells[*cell] = true);
+            }
+        }
+        whole
+    }
+
     fn inverted(&self) -> Mask {
         self.same(|cell| !self.cells[cell])
     }
@@ -157,6 +172,20 @@ impl Mask {
         cells.iter().for_each(|cell| mask.cells[*cell] = true);
         mask
     }
+}
+
+/// The direction (x, y) of unit length in which some cells extend most, by their second moments.
+pub fn axis_of<T: Clone>(grid: &Grid<T>, part: &[usize]) -> (f64, f64) {
+    let count = part.len() as f64;
+    let places = || part.iter().map(|cell| grid.place(*cell)).map(|(x, y)| (x as f64, y as f64));
+    let (x, y) = places().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (u, v) in places() {
+        let (u, v) = (u - x, v - y);
+        (xx, yy, xy) = (xx + u * u, yy + v * v, xy + u * v);
+    }
+    let angle = 0.5 * f64::atan2(2.0 * xy, xx - yy);
+    (angle.cos(), angle.sin())
 }
 
 /// The value that `share` of the finite ones lie below; NaN when there are none.

@@ -4,37 +4,40 @@
 //! Some frames, spread over the recording, are binned, brought to common coordinates by the
 //! registration, and looked at in three ways: pixels that do not change although frames have noise
 //! are drawn into them ([`overlay`](self)); pixels that change once and for good, at times that
-//! grow along an axis, were swept by a front; a thin ridge that deepens is a crack. What is not
-//! there is not proposed, and each proposal says how sure it is.
+//! grow along an axis or outwards from a nucleus, were swept by a front; thin ridges that deepen are
+//! cracks. What is not there is not proposed, and each proposal says how sure it is.
 
+mod align;
 mod crack;
+mod extent;
 mod front;
 mod grid;
 mod overlay;
 mod picture;
 mod sample;
+mod sector;
 mod steps;
 mod text;
 
-pub use crack::Crack;
+pub use crack::{Axis, Crack};
 pub use front::Front;
 pub use overlay::Overlay;
 pub use picture::draw;
 pub use text::configuration;
 
+use self::align::Aligned;
 use self::grid::{Map, Mask};
 use self::overlay::ScaleBar;
 use self::sample::Sample;
 use self::steps::Steps;
 use crate::format::{Recording, RecordingInfo};
 use crate::frame::Region;
-use crate::noise::CameraModel;
 
 /// Why nothing can be proposed.
 #[derive(Debug, thiserror::Error)]
 pub enum SuggestError {
     #[error(
-        "the recording has {frames} frame(s); what moves is found from 4 or more, so write the \
+        "the recording has {frames} frame(s); what moves is found from 2 or more, so write the \
          regions by hand (config/front-and-crack.toml explains every key)"
     )]
     TooShort { frames: usize },
@@ -79,8 +82,6 @@ pub struct Proposal {
     pub crack_note: String,
     pub overlays: Vec<Overlay>,
     pub scale_bar: Option<ScaleBar>,
-    /// The noise, only where a run's own estimate would be another.
-    pub camera: Option<CameraModel>,
     shown: Shown,
 }
 
@@ -108,23 +109,24 @@ pub fn suggest(
     let (overlays, scale_bar) = overlay::find(&sample);
     let drawn: Vec<Region> = overlays.iter().map(|overlay| overlay.region).collect();
     // What moves by itself pulls at the drift; once it is known, it is left out.
-    let aligned = sample.align(&drawn, &drawn);
-    let steps = Steps::find(&aligned);
+    let mut aligned = Aligned::find(&sample, recording, &drawn, &drawn);
     let blocked = overlay::mask(&drawn, &sample);
-    let mut found = front::find(&steps, &aligned, &blocked, &sample);
-    let (mut aligned, mut steps) = (aligned, steps);
+    let (mut steps, mut found) = fronts(&aligned, &blocked, &sample);
     if let Ok((first, _)) = &found {
         let mut masked = drawn.clone();
-        masked.push(first.lithium);
-        aligned = sample.align(&masked, &drawn);
-        steps = Steps::find(&aligned);
-        found = front::find(&steps, &aligned, &blocked, &sample);
+        masked.extend(&first.lithium);
+        let again = Aligned::find(&sample, recording, &masked, &drawn);
+        let (steps_again, found_again) = fronts(&again, &blocked, &sample);
+        // What is left beside a large front may be too little to find the drift from.
+        if found_again.is_ok() {
+            (aligned, steps, found) = (again, steps_again, found_again);
+        }
     }
     let swept = found.as_ref().ok().map(|(_, swept)| swept.clone());
-    let crack = crack::find(&steps, &aligned, &blocked, swept.as_ref(), &sample);
+    let crack = crack::find(&aligned, &blocked, swept.as_ref(), &sample);
     let (front, front_note) = match found {
         Ok((front, _)) => (Some(front), String::new()),
-        Err(why) => (None, why),
+        Err(why) => (None, textured(&aligned, &blocked, &sample).unwrap_or(why)),
     };
     let (crack, crack_note) = match crack {
         Ok(crack) => (Some(crack), String::new()),
@@ -139,7 +141,6 @@ pub fn suggest(
         front_note,
         crack,
         crack_note,
-        camera: Some(sample.camera(&drawn)).filter(|(_, differs)| *differs).map(|found| found.0),
         overlays,
         scale_bar,
         shown: Shown {
@@ -150,4 +151,35 @@ pub fn suggest(
             swept,
         },
     })
+}
+
+/// What changed, and the front in it. What passes, as a shadow does, may hide a front that stays.
+fn fronts(
+    aligned: &Aligned,
+    blocked: &Mask,
+    sample: &Sample,
+) -> (Steps, Result<(Front, Mask), String>) {
+    let steps = Steps::find(aligned, true);
+    let found = front::find(&steps, aligned, blocked, sample);
+    if found.is_err() {
+        let lasting = Steps::find(aligned, false);
+        let stays = front::find(&lasting, aligned, blocked, sample);
+        if stays.is_ok() {
+            return (lasting, stays);
+        }
+    }
+    (steps, found)
+}
+
+/// Tells of a front that is seen by its texture alone, which no gauge measures yet.
+fn textured(aligned: &Aligned, blocked: &Mask, sample: &Sample) -> Option<String> {
+    let rough = aligned.roughness();
+    let (front, _) = front::find(&Steps::find(&rough, true), &rough, blocked, sample).ok()?;
+    Some(format!(
+        "{:.1} % of the field changes its texture, the later the further to the {} (at {}), but not \
+         its brightness, which a front gauge needs",
+        100.0 * front.swept,
+        front.grows.name(),
+        front.region
+    ))
 }

@@ -1,7 +1,7 @@
 //! What was drawn into the frames: banners, scale bars, text. Its pixels never change, while those
 //! of the specimen have noise and drift.
 
-use super::grid::{Grid, Mask};
+use super::grid::{Grid, Mask, quantile};
 use super::sample::Sample;
 use crate::frame::Region;
 
@@ -13,6 +13,10 @@ const PIXELS_AT_LEAST: usize = 60;
 const NEAR: f64 = 0.02;
 /// A box that spans so much of a side is a banner over all of it.
 const BANNER: f64 = 0.8;
+
+/// Shares of an area's pixels that have one value, and of its edge's that lie in one line.
+const ONE_VALUE: f64 = 0.97;
+const STRAIGHT: f64 = 0.8;
 
 /// Something that was drawn into the frames.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +39,13 @@ pub fn find(sample: &Sample) -> (Vec<Overlay>, Option<ScaleBar>) {
         return (Vec::new(), None);
     }
     let near = ((NEAR * width.min(height) as f64) as usize).max(4);
-    let mut boxes: Vec<(Region, usize)> =
-        constant.parts().iter().map(|part| (bounds(constant, part), part.len())).collect();
+    let mut boxes: Vec<(Region, usize)> = constant
+        .parts()
+        .iter()
+        .map(|part| (part, bounds(constant, part)))
+        .filter(|(part, region)| !is_clipped(sample, part, *region))
+        .map(|(part, region)| (region, part.len()))
+        .collect();
     let bars = sample.white.parts().into_iter().map(|part| (bounds(constant, &part), part.len()));
     let bar = bars
         .filter(|(region, pixels)| is_bar(region, *pixels, width))
@@ -72,6 +81,52 @@ pub fn bounds<T: Clone>(grid: &Grid<T>, part: &[usize]) -> Region {
     let right = places().map(|(x, _)| x + 1).max().unwrap_or(0);
     let bottom = places().map(|(_, y)| y + 1).max().unwrap_or(0);
     Region { x, y, width: right - x, height: bottom - y }
+}
+
+/// True of an area along a side that has one value everywhere and no straight edge: what lies beside
+/// the specimen, where the camera clips. A banner ends in one row or column.
+fn is_clipped(sample: &Sample, part: &[usize], region: Region) -> bool {
+    let (width, height) = sample.size;
+    let (upright, far) = match region {
+        Region { x: 0, .. } if region.height == height => (true, true),
+        Region { x, .. } if region.height == height && x + region.width == width => (true, false),
+        Region { y: 0, .. } if region.width == width => (false, true),
+        Region { y, .. } if region.width == width && y + region.height == height => (false, false),
+        _ => return false,
+    };
+    let mut row = vec![0.0; width];
+    let mut at = usize::MAX;
+    let mut value = |pixel: usize| {
+        if at != pixel / width {
+            at = pixel / width;
+            sample.first.read_row(at, 0, &mut row);
+        }
+        row[pixel % width]
+    };
+    let mut sorted = part.to_vec();
+    sorted.sort_unstable();
+    let usual = quantile(sorted.iter().map(|pixel| value(*pixel)), 0.5);
+    let alike = sorted.iter().filter(|pixel| value(**pixel) == usual).count();
+    if (alike as f64) < ONE_VALUE * part.len() as f64 {
+        return false;
+    }
+    // The innermost pixel of each line across the edge.
+    let mut edge = vec![None; if upright { height } else { width }];
+    for pixel in sorted {
+        let (x, y) = (pixel % width, pixel / width);
+        let (line, place) = if upright { (y, x) } else { (x, y) };
+        let inner: &mut Option<usize> = &mut edge[line];
+        *inner = Some(match *inner {
+            Some(inner) if far => inner.max(place),
+            Some(inner) => inner.min(place),
+            None => place,
+        });
+    }
+    let mut places: Vec<usize> = edge.into_iter().flatten().collect();
+    places.sort_unstable();
+    let usual = places.get(places.len() / 2).copied().unwrap_or(0);
+    let straight = places.iter().filter(|place| place.abs_diff(usual) <= 1).count();
+    (straight as f64) < STRAIGHT * places.len() as f64
 }
 
 fn is_bar(region: &Region, pixels: usize, width: usize) -> bool {

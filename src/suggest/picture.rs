@@ -80,7 +80,9 @@ fn all(
             outline(overlay.region, &DRAWN, 3)?;
         }
         if let Some(front) = &proposal.front {
-            outline(front.lithium, &LITHIUM, 1)?;
+            for lithium in &front.lithium {
+                outline(*lithium, &LITHIUM, 1)?;
+            }
             outline(front.region, &FRONT, 3)?;
             arrow(root, front.region, front.grows, place)?;
         }

@@ -1,24 +1,22 @@
-//! Some frames of a recording, binned, and the same brought to the first one's coordinates.
+//! Some frames of a recording, binned.
 
 use std::ops::Range;
 
 use super::SuggestError;
-use super::grid::{Map, Mask, quantile};
-use crate::config::CameraConfig;
+use super::grid::{Mask, quantile};
 use crate::format::Recording;
 use crate::frame::{Image, Normalised, Region, Samples, blank_for, normalise};
-use crate::noise::{self, CameraModel};
-use crate::register::{Sequence, Settings, StaticMask};
-use crate::resample::{Affine, Resampler};
 
 /// Frames that are looked at, and below which nothing can be told.
 const FRAMES: usize = 40;
-const FRAMES_AT_LEAST: usize = 4;
+const FRAMES_AT_LEAST: usize = 2;
+/// Frames below which pixels may be the same in all of them by chance.
+const FRAMES_OF_DRAWN: usize = 4;
 /// Frames are binned to at most so many cells on their shorter side, and more than half of it.
 const CELLS: usize = 260;
 const SMALLEST_PX: usize = 128;
-/// The share of the pixels below which single ones may be broken.
-const LOWEST: f64 = 0.001;
+/// Brightness over that of most frames, or the reverse, from which one is left out.
+const OUTLYING: f32 = 2.5;
 /// A pixel at this share of the recording's largest value in every frame was drawn white.
 const WHITE: f32 = 0.97;
 
@@ -30,21 +28,14 @@ pub struct Sample {
     pub size: (usize, usize),
     /// Mean counts of the cells, in the order of time.
     pub frames: Vec<Image>,
+    /// Their places in the recording.
+    pub indices: Vec<usize>,
     /// Pixels (not cells) that never change, and are not alone in it.
     pub constant: Mask,
     /// Those of them that are white.
     pub white: Mask,
     /// The first of them, before binning.
-    first: Image,
-}
-
-/// Binned frames in the coordinates of the first, at one brightness.
-pub struct Aligned {
-    pub frames: Vec<Map>,
-    /// Cells that every frame covers.
-    pub covered: Mask,
-    /// Largest drift, cells.
-    pub reach: f64,
+    pub first: Image,
 }
 
 impl Sample {
@@ -66,21 +57,17 @@ impl Sample {
         let mut low = vec![f32::INFINITY; width * height];
         let mut high = vec![f32::NEG_INFINITY; width * height];
         let (mut row, mut bytes) = (vec![0.0; width], Vec::new());
-        let (mut frames, mut first, mut problem) = (Vec::new(), None, None);
+        let (mut frames, mut indices) = (Vec::new(), Vec::new());
+        let (mut first, mut problem) = (None, None);
         let tried = info.frames.min(FRAMES);
         for place in 0..tried {
             let index = place * (info.frames - 1) / (tried - 1);
             progress();
-            let read = recording.read(index, &mut bytes).map_err(|error| error.to_string());
-            let read =
-                read.and_then(|pixels| match normalise(pixels, info.pixel_type, &mut image) {
-                    Normalised::Useless(_) => Err("too many pixels are no numbers".to_owned()),
-                    _ => Ok(()),
-                });
-            if let Err(error) = read {
+            if let Err(error) = read_frame(recording, index, &mut bytes, &mut image) {
                 problem.get_or_insert(error);
                 continue;
             }
+            indices.push(index);
             let mut binned = Image::zeros_f32(width / factor, height / factor);
             for y in 0..height {
                 image.read_row(y, 0, &mut row);
@@ -98,8 +85,15 @@ impl Sample {
             let first = problem.unwrap_or_else(|| "none".to_owned());
             return Err(SuggestError::Unreadable { read: frames.len(), tried, first });
         };
-        let (constant, white) = constant(width, height, &low, &high);
-        Ok(Sample { factor, size: (width, height), frames, constant, white, first })
+        let (frames, indices) = without_outliers(frames, indices);
+        let (constant, white) = match frames.len() < FRAMES_OF_DRAWN {
+            true => {
+                let none = Mask::filled(width, height, false);
+                (none.clone(), none)
+            }
+            false => constant(width, height, &low, &high),
+        };
+        Ok(Sample { factor, size: (width, height), frames, indices, constant, white, first })
     }
 
     /// A region in cells: columns and rows, widened to whole ones.
@@ -112,149 +106,47 @@ impl Sample {
         (range(region.x, region.width, width), range(region.y, region.height, height))
     }
 
-    fn in_cells(&self, region: Region) -> Region {
+    pub fn in_cells(&self, region: Region) -> Region {
         let (x, y) = self.cells(region);
         Region { x: x.start, y: y.start, width: x.len(), height: y.len() }
     }
-
-    /// The camera's noise, from the first frame but for these regions (px); and whether the run's own
-    /// estimate would differ. Counts do not lie below the offset, so it is not above the lowest of
-    /// them, however even the specimen is.
-    pub fn camera(&self, drawn: &[Region]) -> (CameraModel, bool) {
-        let free = without(&self.first, drawn);
-        let found = noise::estimate(&free, &CameraConfig::default(), &[]);
-        let mut row = vec![0.0; free.width];
-        let mut values = Vec::new();
-        for y in 0..free.height {
-            free.read_row(y, 0, &mut row);
-            values.extend_from_slice(&row);
-        }
-        let lowest = f64::from(quantile(values, LOWEST));
-        let differs = drawn.iter().any(|region| self.is_banner(*region));
-        if !(found.offset_counts > lowest) {
-            return (found, differs);
-        }
-        let known = CameraConfig { offset_counts: Some(lowest), ..CameraConfig::default() };
-        (noise::estimate(&free, &known, &[]), true)
-    }
-
-    fn is_banner(&self, region: Region) -> bool {
-        region.width == self.size.0 || region.height == self.size.1
-    }
-
-    /// Finds the drift without looking at `masked`, and takes it out; `drawn` are those of them that
-    /// are no specimen either, px.
-    pub fn align(&self, masked: &[Region], drawn: &[Region]) -> Aligned {
-        let camera = self.camera(drawn).0.binned(self.factor);
-        let aligned = self.align_with(masked, &camera);
-        if 4 * aligned.frames.len() >= 3 * self.frames.len() {
-            return aligned;
-        }
-        // Not all recordings have the noise of electrons (negatives, contrast that was stretched):
-        // one of equal noise everywhere may still be aligned.
-        let first = self.frames[0].clone();
-        let even = camera.variance(f64::from(quantile(map(&first).cells, 0.5))).sqrt();
-        let even = CameraModel { gain_counts_per_electron: 0.0, read_noise_counts: even, ..camera };
-        let again = self.align_with(masked, &even);
-        if again.frames.len() > aligned.frames.len() { again } else { aligned }
-    }
-
-    fn align_with(&self, masked: &[Region], camera: &CameraModel) -> Aligned {
-        let first = &self.frames[0];
-        let (width, height) = (first.width, first.height);
-        let masked: Vec<Region> = masked.iter().map(|region| self.in_cells(*region)).collect();
-        let mask = StaticMask::new(width, height, &masked);
-        let max_shift_px = width.min(height) as f64 / 3.0;
-        let settings = Settings { max_shift_px, lag_frames: 1, ..Settings::default() };
-        let mut sequence = Sequence::new(first, mask, *camera, settings);
-        let mut resampler = Resampler::default();
-        let mut covered = Mask::filled(width, height, true);
-        let (mut frames, mut reach) = (vec![map(first)], 0.0f64);
-        for frame in &self.frames[1..] {
-            let drift = sequence.push(frame);
-            if !(drift.locked && drift.x.is_finite() && drift.y.is_finite()) {
-                continue;
-            }
-            reach = reach.max(drift.x.hypot(drift.y));
-            let mut moved = Map::filled(width, height, f32::NAN);
-            let to = Affine::translation(drift.x, drift.y);
-            resampler.rows(frame, &to, (0..width, 0..height), |y, columns, values| {
-                moved.cells[y * width + columns.start..y * width + columns.end]
-                    .copy_from_slice(&values[..columns.len()]);
-            });
-            let seen = covered.cells.iter_mut().zip(&moved.cells);
-            seen.for_each(|(covered, value)| *covered &= value.is_finite());
-            frames.push(moved);
-        }
-        let mut aligned = Aligned { frames, covered, reach };
-        aligned.level();
-        aligned
-    }
 }
 
-impl Aligned {
-    /// Brings all frames to the brightness of the first, and fills what some do not cover.
-    fn level(&mut self) {
-        let first = self.frames[0].clone();
-        for frame in &mut self.frames {
-            let places = (0..first.cells.len()).filter(|cell| self.covered.cells[*cell]);
-            let ratios = places.step_by(3).map(|cell| frame.cells[cell] / first.cells[cell]);
-            let gain = quantile(ratios, 0.5);
-            let gain = if gain.is_finite() && gain > 0.0 { gain } else { 1.0 };
-            for (value, fill) in frame.cells.iter_mut().zip(&first.cells) {
-                *value = if value.is_finite() { *value / gain } else { *fill };
-            }
+/// Without frames whose brightness above the darkest is far from that of most: flashes, and the dark of
+/// a blanked beam. The first stays, which defines the coordinates.
+fn without_outliers(frames: Vec<Image>, indices: Vec<usize>) -> (Vec<Image>, Vec<usize>) {
+    let mut row = vec![0.0f32; frames[0].width];
+    let mut lowest = f32::INFINITY;
+    let mut means = Vec::with_capacity(frames.len());
+    for frame in &frames {
+        let mut sum = 0.0f64;
+        for y in 0..frame.height {
+            frame.read_row(y, 0, &mut row);
+            lowest = row.iter().copied().fold(lowest, f32::min);
+            sum += row.iter().map(|value| f64::from(*value)).sum::<f64>();
         }
+        means.push((sum / (frame.width * frame.height) as f64) as f32);
     }
-
-    /// The mean of the last quarter of the frames.
-    pub fn late(&self) -> Map {
-        let count = self.frames.len().div_ceil(4);
-        let last = &self.frames[self.frames.len() - count..];
-        last[0].same(|cell| last.iter().map(|frame| frame.cells[cell]).sum::<f32>() / count as f32)
-    }
+    let usual = quantile(means.iter().copied(), 0.5) - lowest;
+    let limits = usual / OUTLYING..=usual * OUTLYING;
+    let kept = frames.into_iter().zip(indices).zip(means).enumerate();
+    kept.filter(|(place, (_, mean))| *place == 0 || limits.contains(&(mean - lowest)))
+        .map(|(_, (frame, _))| frame)
+        .unzip()
 }
 
-fn map(image: &Image) -> Map {
-    let mut map = Map::filled(image.width, image.height, 0.0);
-    for (y, row) in map.cells.chunks_exact_mut(image.width).enumerate() {
-        image.read_row(y, 0, row);
+/// Reads one frame as counts; the reason where it cannot be used.
+pub fn read_frame(
+    recording: &dyn Recording,
+    index: usize,
+    bytes: &mut Vec<u8>,
+    image: &mut Image,
+) -> Result<(), String> {
+    let pixels = recording.read(index, bytes).map_err(|error| error.to_string())?;
+    match normalise(pixels, recording.info().pixel_type, image) {
+        Normalised::Useless(_) => Err("too many pixels are no numbers".to_owned()),
+        _ => Ok(()),
     }
-    map
-}
-
-/// The frame without the rows, or columns, that banners take; smaller boxes change little.
-fn without(image: &Image, drawn: &[Region]) -> Image {
-    let (width, height) = (image.width, image.height);
-    let (wide, tall): (Vec<&Region>, Vec<&Region>) = drawn
-        .iter()
-        .filter(|region| region.width == width || region.height == height)
-        .partition(|region| region.width == width);
-    let rows: Vec<usize> =
-        (0..height).filter(|y| !wide.iter().any(|r| (r.y..r.y + r.height).contains(y))).collect();
-    let left = tall.iter().filter(|r| r.x == 0).map(|r| r.width).max().unwrap_or(0);
-    let right = tall.iter().filter(|r| r.x > 0).map(|r| r.x).min().unwrap_or(width);
-    if rows.is_empty() || left >= right || (rows.len() == height && right - left == width) {
-        return image.clone();
-    }
-    let mut part = match image.samples {
-        Samples::U16(_) => Image::zeros_u16(right - left, rows.len()),
-        Samples::F32(_) => Image::zeros_f32(right - left, rows.len()),
-    };
-    let from = |at: usize| {
-        let (x, y) = (left + at % (right - left), rows[at / (right - left)]);
-        y * width + x
-    };
-    match (&mut part.samples, &image.samples) {
-        (Samples::U16(to), Samples::U16(all)) => {
-            to.iter_mut().enumerate().for_each(|(at, value)| *value = all[from(at)]);
-        }
-        (Samples::F32(to), Samples::F32(all)) => {
-            to.iter_mut().enumerate().for_each(|(at, value)| *value = all[from(at)]);
-        }
-        _ => {}
-    }
-    part
 }
 
 /// Adds a row of pixels to the means of its cells; what fills no whole cell is left out.

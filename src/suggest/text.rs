@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Crack, Front, Overlay, Proposal};
+use super::{Axis, Crack, Front, Overlay, Proposal};
 use crate::frame::Region;
+
+/// What a crack gauge takes.
+const BRANCHES_AT_MOST: usize = 256;
 
 /// The TOML; `name` is the recording's, for the comments.
 pub fn configuration(proposal: &Proposal, name: &str) -> String {
@@ -15,7 +18,6 @@ pub fn configuration(proposal: &Proposal, name: &str) -> String {
         proposal.info.frames, proposal.drift_px
     );
     calibration(proposal, &mut text);
-    camera(proposal, &mut text);
     drift(proposal, &mut text);
     match &proposal.front {
         Some(front) => front_gauge(front, &mut text),
@@ -69,23 +71,6 @@ fn calibration(proposal: &Proposal, text: &mut String) {
     }
 }
 
-/// From the whole of a frame, a banner's black and white would pass for the camera's noise; and an
-/// even specimen for its offset.
-fn camera(proposal: &Proposal, text: &mut String) {
-    let Some(camera) = &proposal.camera else { return };
-    let _ = write!(
-        text,
-        "\n# The noise of the first frame, outside of banners, with an offset not above its counts.\n\
-         [camera]\n\
-         offset_counts = {:?}\n\
-         gain_counts_per_electron = {:?}\n\
-         read_noise_counts = {:?}\n",
-        camera.offset_counts,
-        camera.gain_counts_per_electron.max(1e-6),
-        camera.read_noise_counts,
-    );
-}
-
 fn drift(proposal: &Proposal, text: &mut String) {
     let most = (2.0 * proposal.drift_px).max(64.0).ceil();
     line(text, "\n[drift]");
@@ -98,7 +83,8 @@ fn drift(proposal: &Proposal, text: &mut String) {
     let mut boxes: Vec<(Region, String)> =
         proposal.overlays.iter().map(|overlay| drawn(overlay, proposal)).collect();
     if let Some(front) = &proposal.front {
-        boxes.push((front.lithium, "all that lithium covers or may cover soon".to_owned()));
+        let why = "lithium covers this or may cover it soon";
+        boxes.extend(front.lithium.iter().map(|region| (*region, why.to_owned())));
     }
     if boxes.is_empty() {
         return;
@@ -128,12 +114,20 @@ fn front_gauge(front: &Front, text: &mut String) {
         false => ("brighter", "bright"),
     };
     let grows = front.grows.name();
+    let how = match (front.is_round, front.went_back) {
+        (false, false) => "",
+        (true, false) => "# It grows from a nucleus to all sides; this is the most regular one.\n",
+        (false, true) => "# It went back afterwards, the last of it first.\n",
+        (true, true) => {
+            "# It grows from a nucleus to all sides, of which this is the most regular, and went back.\n"
+        }
+    };
     let _ = write!(
         text,
         "\n# {}: {:.1} % of the field became {darker} (by {:.1} % of its counts), the later the further to the \
          {grows}\n# (correlation {:.2}); the front came {} px. If it retreats, the other side is \
          lithium: turn `grows`\n# and `lithium` round. The region begins before the first front \
-         and ends ahead of the last.\n\
+         and ends ahead of the last.\n{how}\
          [[gauge]]\n\
          kind = \"front\"\n\
          name = \"anode\"\n\
@@ -153,22 +147,43 @@ fn front_gauge(front: &Front, text: &mut String) {
 
 fn crack_gauge(crack: &Crack, text: &mut String) {
     let shade = if crack.is_dark { "dark" } else { "bright" };
-    let (along, axis) = if crack.is_upright { ("y", "upright") } else { ("x", "level") };
+    let (runs, along) = match crack.along {
+        Some(Axis::X) => ("level", "along = \"x\"\n"),
+        Some(Axis::Y) => ("upright", "along = \"y\"\n"),
+        None => ("aslant", ""),
+    };
+    let (what, room) = match crack.lines {
+        1 => (
+            format!("a thin {shade} line, {runs}, about {} px long", crack.length_px),
+            "The region leaves\n# room beyond its ends",
+        ),
+        lines => (
+            format!(
+                "some {lines} thin {shade} lines, up to {} px that hang together",
+                crack.length_px
+            ),
+            "The region is\n# where they are, and leaves enough around it for the drift",
+        ),
+    };
+    let mut branches = match crack.lines {
+        1 => String::new(),
+        lines => format!("branches = {}\n", lines.min(BRANCHES_AT_MOST)),
+    };
+    if let Some(most) = crack.max_width_px {
+        branches += &format!("max_width_px = {most:.1}\n");
+    }
     let _ = write!(
         text,
-        "\n# {}: a thin {shade} line, {axis}, about {} px long, {:.0} times as strong as the \
-         specimen's texture;\n# {:.0} % of it deepened during the recording. The region leaves \
-         room beyond its ends.\n\
+        "\n# {}: {what},\n# which gained {:.0} times the deviation of the specimen's texture \
+         during the recording;\n# {:.0} % of that was not there at the start. {room}.\n\
          [[gauge]]\n\
          kind = \"crack\"\n\
          name = \"c1\"\n\
          region = {}\n\
-         contrast = \"{shade}\"\n\
-         along = \"{along}\"\n",
+         contrast = \"{shade}\"\n{along}{branches}",
         capital(&crack.sureness.to_string()),
-        crack.length_px,
         crack.strength,
-        100.0 * crack.changed,
+        100.0 * crack.is_new,
         crack.region,
     );
 }

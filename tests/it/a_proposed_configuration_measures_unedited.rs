@@ -1,5 +1,5 @@
-//! `liwatch suggest` on recordings with known truth: whichever way lithium grows, dark or bright,
-//! with or without a crack. What it proposes is taken as it is, and measures.
+//! `liwatch suggest` on recordings with known truth: whichever way lithium grows, dark or bright, to
+//! and fro, or round a nucleus, with or without cracks. What it proposes is taken as it is, and measures.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::sync::Arc;
 use liwatch::config::{Config, check_regions};
 use liwatch::format::{FormatError, Recording, RecordingInfo};
 use liwatch::frame::Region;
-use liwatch::simulate::{Scene, SceneConfig, SceneRecording};
+use liwatch::simulate::{
+    Disturbance, Event, Fissure, FrontLook, Growth, Scene, SceneConfig, SceneRecording,
+};
 use liwatch::suggest::{Proposal, configuration, draw, suggest};
 
 use crate::scenes::{median, run, standard};
@@ -22,11 +24,42 @@ struct Turned {
     negative: bool,
     /// Rows at the bottom that are black, with a white bar in them.
     banner: usize,
+    /// Of a disc on the specimen: centre, radius in the first frame, and growth per frame, px.
+    nucleus: Option<Nucleus>,
+    /// From the left edge on, 1.5 px more each frame, the specimen is as bright, but even.
+    smooths: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Nucleus {
+    x: f64,
+    y: f64,
+    radius: f64,
+    per_frame: f64,
+}
+
+impl Nucleus {
+    fn radius_in(&self, frame: usize) -> f64 {
+        self.radius + self.per_frame * frame as f64
+    }
+
+    /// Share of the brightness that lithium lets through at a place of the specimen.
+    fn lets_through(&self, frame: usize, x: f64, y: f64) -> f64 {
+        let inside = self.radius_in(frame) - (x - self.x).hypot(y - self.y);
+        1.0 - 0.4 * (0.5 + 0.4 * inside).clamp(0.0, 1.0)
+    }
 }
 
 impl Turned {
     fn new(config: SceneConfig, grows: &'static str, negative: bool) -> Turned {
-        Turned { inner: SceneRecording::new(Scene::new(config)), grows, negative, banner: 0 }
+        Turned {
+            inner: SceneRecording::new(Scene::new(config)),
+            grows,
+            negative,
+            banner: 0,
+            nucleus: None,
+            smooths: false,
+        }
     }
 
     /// The scene's pixel that stands at (`x`, `y`) of the recording.
@@ -49,9 +82,19 @@ impl Recording for Turned {
     fn read<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {
         let mut bytes = Vec::new();
         let pixels = self.inner.read(index, &mut bytes)?;
+        let drift = self.inner.scene().truth(index).drift;
         let value = |(x, y): (usize, usize)| {
             let at = 2 * (y * SIZE + x);
-            let stored = u16::from_ne_bytes([pixels[at], pixels[at + 1]]);
+            let mut stored = u16::from_ne_bytes([pixels[at], pixels[at + 1]]);
+            if let Some(nucleus) = self.nucleus {
+                let (x, y) = (x as f64 - drift.0, y as f64 - drift.1);
+                let counts = f64::from(stored) - 100.0;
+                stored = (100.0 + counts * nucleus.lets_through(index, x, y)).round() as u16;
+            }
+            if self.smooths && x as f64 - drift.0 < 30.0 + 1.5 * index as f64 {
+                let mean = 100.0 + self.inner.scene().config.dose_counts_per_px;
+                stored = (mean + 0.3 * (f64::from(stored) - mean)).round() as u16;
+            }
             if self.negative { 300u16.saturating_sub(stored) } else { stored }
         };
         scratch.clear();
@@ -153,6 +196,112 @@ fn a_front_in_every_direction_dark_and_bright() {
 }
 
 #[test]
+fn a_round_nucleus_is_followed_on_one_side() {
+    let config =
+        SceneConfig { front: false, crack: false, frames: 60, ..standard(SIZE, FRAMES, 60.0, 4) };
+    let mut recording = Turned::new(config, "right", false);
+    let nucleus = Nucleus { x: 140.0, y: 120.0, radius: 22.0, per_frame: 0.8 };
+    recording.nucleus = Some(nucleus);
+    let (proposal, settings) = proposed(&recording);
+    let front = proposal.front.unwrap_or_else(|| panic!("no front: {}", proposal.front_note));
+    assert!(front.is_round && front.lithium_is_dark && !front.went_back, "{front:?}");
+    let kept = run(Arc::new(recording), settings, None, 2);
+    let Region { x, y, width, height } = front.region;
+    let start = match front.grows.name() {
+        "right" => nucleus.x - x as f64,
+        "left" => (x + width - 1) as f64 - nucleus.x,
+        "down" => nucleus.y - y as f64,
+        _ => (y + height - 1) as f64 - nucleus.y,
+    };
+    let pixel = 2.0;
+    let errors: Vec<f64> = kept
+        .rows
+        .iter()
+        .enumerate()
+        .skip(10)
+        .map(|(frame, row)| row.gauges[0].values[1] / pixel - start - nucleus.radius_in(frame))
+        .map(f64::abs)
+        .collect();
+    let known = errors.iter().filter(|error| error.is_finite()).count();
+    assert!(known * 10 >= errors.len() * 9, "{known} of {} known, {front:?}", errors.len());
+    assert!(median(errors.clone()) < 3.0, "the tip errs by {} px, {front:?}", median(errors));
+}
+
+#[test]
+fn a_front_that_goes_back_is_found() {
+    let front_look = FrontLook { growth: Growth::Strip, ..FrontLook::default() };
+    let config = SceneConfig { front_look, ..standard(SIZE, FRAMES, 40.0, 11) };
+    let (proposal, _) = proposed(&Turned::new(config, "left", false));
+    let front = proposal.front.unwrap_or_else(|| panic!("no front: {}", proposal.front_note));
+    assert!(front.went_back && front.grows.name() == "left", "{front:?}");
+    assert!(front.lithium_is_dark, "{front:?}");
+}
+
+#[test]
+fn some_eight_frames_are_enough() {
+    let config = SceneConfig { frames: 8, jumps: 0, ..standard(SIZE, FRAMES, 60.0, 11) };
+    let (proposal, _) = proposed(&Turned::new(config, "down", false));
+    let front = proposal.front.unwrap_or_else(|| panic!("no front: {}", proposal.front_note));
+    assert_eq!(front.grows.name(), "down", "{front:?}");
+}
+
+#[test]
+fn a_shadow_or_a_dimmer_beam_hides_neither_front_nor_crack() {
+    for disturbance in [Disturbance::Shadow, Disturbance::Brightness(0.5)] {
+        let events = vec![Event { from: 15, until: 70, disturbance }];
+        let config = SceneConfig { events, ..standard(SIZE, FRAMES, 60.0, 9) };
+        let (proposal, _) = proposed(&Turned::new(config, "right", false));
+        let (front, crack) = (&proposal.front, &proposal.crack);
+        let grows = front.as_ref().map(|front| front.grows.name());
+        assert_eq!(grows, Some("right"), "{disturbance:?}: {}", proposal.front_note);
+        assert!(crack.is_some(), "{disturbance:?}: {}", proposal.crack_note);
+    }
+}
+
+#[test]
+fn a_front_without_a_step_in_brightness_is_told() {
+    let config = SceneConfig { front: false, crack: false, ..standard(SIZE, FRAMES, 60.0, 4) };
+    let mut recording = Turned::new(config, "right", false);
+    recording.smooths = true;
+    let (proposal, settings) = proposed(&recording);
+    assert!(proposal.front.is_none() && settings.gauges.is_empty(), "{:?}", proposal.front);
+    let note = &proposal.front_note;
+    assert!(note.contains("texture") && note.contains("to the right"), "{note}");
+}
+
+/// A crack from one place to another that opens from nothing.
+fn opening(from: (f64, f64), to: (f64, f64)) -> Fissure {
+    Fissure { widest_px: 5.0, grown: 0.3, opened: 0.1, ..Fissure::still(vec![from, to], 5.0) }
+}
+
+#[test]
+fn a_crack_aslant_is_looked_for_without_an_axis() {
+    let fissures = vec![opening((60.0, 50.0), (180.0, 185.0))];
+    let config =
+        SceneConfig { front: false, crack: false, fissures, ..standard(SIZE, FRAMES, 60.0, 3) };
+    let (proposal, _) = proposed(&Turned::new(config, "right", false));
+    let crack = proposal.crack.unwrap_or_else(|| panic!("no crack: {}", proposal.crack_note));
+    assert_eq!((crack.along, crack.lines), (None, 1), "{crack:?}");
+    assert!(crack.is_dark && crack.region.contains(100, 95), "{crack:?}");
+    assert!(proposal.front.is_none(), "{:?}", proposal.front);
+}
+
+#[test]
+fn cracks_all_over_are_one_gauge_with_many_lines() {
+    let at = |k: usize| {
+        let (x, y) = (40.0 + 60.0 * (k % 3) as f64, 40.0 + 50.0 * (k / 3) as f64);
+        opening((x, y), (x + 36.0, y + 22.0))
+    };
+    let fissures = (0..9).map(at).collect();
+    let config =
+        SceneConfig { front: false, crack: false, fissures, ..standard(SIZE, FRAMES, 60.0, 3) };
+    let (proposal, settings) = proposed(&Turned::new(config, "right", false));
+    let crack = proposal.crack.unwrap_or_else(|| panic!("no crack: {}", proposal.crack_note));
+    assert!((5..30).contains(&crack.lines) && crack.along.is_none(), "{crack:?}");
+    assert_eq!(settings.gauges.len(), 1);
+}
+
+#[test]
 fn what_is_not_there_is_not_proposed() {
     for seed in [5, 6] {
         let config =
@@ -187,9 +336,9 @@ fn a_banner_is_left_out_and_its_bar_offered_as_the_scale() {
 
 #[test]
 fn a_recording_that_is_too_short_is_told_so() {
-    let config = SceneConfig { frames: 3, ..standard(SIZE, FRAMES, 20.0, 1) };
+    let config = SceneConfig { frames: 1, ..standard(SIZE, FRAMES, 20.0, 1) };
     let Err(error) = suggest(&Turned::new(config, "right", false), || ()) else {
-        panic!("three frames were enough")
+        panic!("one frame was enough")
     };
-    assert!(error.to_string().contains("3 frame(s)"), "{error}");
+    assert!(error.to_string().contains("1 frame(s)"), "{error}");
 }

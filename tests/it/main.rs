@@ -21,6 +21,7 @@ mod every_frame_has_one_fate_whatever_the_source_does;
 mod every_vendor_file_reads_as_an_independent_reader_saw_it;
 mod frames_in_hdf5_are_read_one_at_a_time;
 mod gatan_and_tia_files_read_as_an_independent_reader_saw_them;
+mod no_alarm_fires_on_an_upset;
 mod numbered_folders_are_recordings;
 mod one_thread_and_many_give_the_same_bits;
 mod raw_frames_are_kept_and_replayed;
