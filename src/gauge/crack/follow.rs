@@ -9,7 +9,7 @@ use super::Crack;
 use super::curve::{Curve, distance, nearest};
 use super::fit::Profile;
 use super::geometry::{Branch, Geometry};
-use super::known::{Known, continue_straight, reach};
+use super::known::{Known, Past, continue_straight, reach};
 use super::opened::{Open, open_parts};
 use crate::gauge::View;
 
@@ -37,8 +37,9 @@ pub fn renewed(
     lines: Vec<(Curve, Vec<f32>)>,
 ) -> Option<Known> {
     let geometry = &*known.geometry;
-    let parts = open_parts(geometry, profile);
-    if parts.iter().all(Option::is_none) && crack.layout.along.is_none() {
+    let parts = open_parts(geometry, profile, &known.past);
+    let was_open = known.past.iter().any(Past::was_open);
+    if parts.iter().all(Option::is_none) && !was_open && crack.layout.along.is_none() {
         // What was known has closed, or never was.
         return (!lines.is_empty()).then(|| Known::first(crack, view, lines).0);
     }
@@ -49,7 +50,13 @@ pub fn renewed(
     } else {
         for (branch, part) in branches.iter_mut().zip(&parts) {
             if let Some(part) = part {
-                go_on(crack, branch, *part, &known.opening, &lines);
+                go_on(
+                    crack,
+                    branch,
+                    part.with(&known.past, branch.stations()),
+                    &known.opening,
+                    &lines,
+                );
             }
         }
         add_new(crack, &mut branches, &known.opening, &lines, &mut half_width);

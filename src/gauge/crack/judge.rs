@@ -14,7 +14,9 @@ const MEMORY: f32 = 200.0;
 /// Frames over which the whole brightness and the scatter are.
 const SHORT_MEMORY: f32 = 12.0;
 /// ln of a change of one station's background against the others'.
-const LOCAL: f32 = 0.35;
+pub const LOCAL: f32 = 0.35;
+/// A level's own noise is far less, once it has been seen in more frames than these.
+const SEEN_LEAST: f32 = 3.0;
 /// ln of a change of all.
 const GLOBAL: f32 = 0.15;
 /// Share of stations that may fail before the frame is marked.
@@ -71,8 +73,7 @@ impl Judge {
         let Some(brightness) = brightness else { return out };
         for k in 0..profile.level.len() {
             let change = (profile.level[k] / brightness / self.relative[k]).ln();
-            // A level's own noise is far less, once it has been seen some times.
-            if change.abs() > LOCAL && self.seen[k] > 3.0 {
+            if change.abs() > LOCAL && self.seen[k] > SEEN_LEAST {
                 out.blind.push(k);
             }
         }
@@ -125,6 +126,14 @@ impl Judge {
         }
     }
 
+    /// Background of a station over the typical one, where it is known well enough to be relied on.
+    pub fn ground(&self, station: usize) -> f32 {
+        match (self.relative.get(station), self.seen.get(station)) {
+            (Some(relative), Some(seen)) if *seen > SEEN_LEAST => *relative,
+            _ => f32::NAN,
+        }
+    }
+
     /// Where the lines have moved, backgrounds are learnt anew.
     pub fn forget(&mut self, stations: impl Iterator<Item = usize>) {
         for k in stations {
@@ -140,7 +149,7 @@ fn typical(profile: &Profile, own: &[usize]) -> f32 {
 }
 
 /// The median of the finite values.
-fn median(mut values: Vec<f32>) -> Option<f32> {
+pub fn median(mut values: Vec<f32>) -> Option<f32> {
     values.retain(|v| v.is_finite());
     let middle = values.len() / 2;
     (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)

@@ -1,7 +1,10 @@
 //! Which stations are open: the longest stretch of each line whose opening stands out of its error.
 
+use std::ops::Range;
+
 use super::fit::{Profile, by_branch};
 use super::geometry::Geometry;
+use super::known::Past;
 
 /// A mean opening this many sigma above zero is open.
 const OPEN_SIGMA: f64 = 3.6;
@@ -25,9 +28,39 @@ pub const STATIONS_LEAST: usize = 10;
 pub struct Open {
     pub first: usize,
     pub last: usize,
+    /// That an end was not seen in this frame: it is where it was before.
+    pub first_hidden: bool,
+    pub last_hidden: bool,
 }
 
 impl Open {
+    fn between(first: usize, last: usize) -> Open {
+        Open { first, last, first_hidden: false, last_hidden: false }
+    }
+
+    /// Goes on over stations that were not measured and were open before.
+    fn over_hidden(&mut self, stations: Range<usize>, profile: &Profile, past: &[Past]) {
+        let hidden = |k: &usize| profile.opening[*k].is_nan();
+        let open = |k: &usize| past[*k].was_open();
+        let after = (self.last + 1..stations.end).take_while(hidden).filter(open).last();
+        let before = (stations.start..self.first).rev().take_while(hidden).filter(open).last();
+        if let Some(last) = after {
+            (self.last, self.last_hidden) = (last, true);
+        }
+        if let Some(first) = before {
+            (self.first, self.first_hidden) = (first, true);
+        }
+    }
+
+    /// The same with the stations that were open more often than not in the frames before.
+    pub fn with(mut self, past: &[Past], stations: Range<usize>) -> Open {
+        let was_open = |k: &usize| past[*k].was_open();
+        let (first, last) = (stations.clone().find(was_open), stations.rev().find(was_open));
+        self.first = first.map_or(self.first, |first| first.min(self.first));
+        self.last = last.map_or(self.last, |last| last.max(self.last));
+        self
+    }
+
     /// Its places.
     pub fn stations(&self) -> std::ops::RangeInclusive<usize> {
         self.first..=self.last
@@ -39,8 +72,9 @@ pub fn own_error(profile: &Profile, k: usize) -> f32 {
     (profile.noise_error[k] * profile.excess[k].sqrt()).hypot(profile.bend_error[k])
 }
 
-/// The open part of each line.
-pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
+/// The open part of each line. Where stations beyond an end were not measured, it goes on over those
+/// that were open in the frames before.
+pub fn open_parts(geometry: &Geometry, profile: &Profile, past: &[Past]) -> Vec<Option<Open>> {
     let rows: Vec<[f64; 2]> = (0..profile.opening.len())
         .map(|k| {
             let (opening, error) =
@@ -68,7 +102,7 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
             let seen: Vec<(usize, usize)> = places.collect();
             // What was not measured is no gap: gaps are counted in measured stations.
             let part = longest(seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n))?;
-            let mut open = Open { first: seen[part.first].1, last: seen[part.last].1 };
+            let mut open = Open::between(seen[part.0].1, seen[part.1].1);
             // What stations share reaches beyond an end that stands wide open.
             let inside = |k: usize| {
                 let near = k.saturating_sub(END_WITHIN).max(open.first)
@@ -82,7 +116,8 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
             let ended: Vec<bool> = open.stations().map(ended).collect();
             let (first, last) =
                 (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
-            open = Open { first: open.first + first, last: open.first + last };
+            open = Open::between(open.first + first, open.first + last);
+            open.over_hidden(branch.stations(), profile, past);
             let believed = line == 0 || significance(profile, open) > BELIEVED_SIGMA;
             (open.last + 1 - open.first >= STATIONS_LEAST && believed).then_some(open)
         })
@@ -102,15 +137,15 @@ pub fn significance(profile: &Profile, open: Open) -> f64 {
     if error > 0.0 { sum / error } else { 0.0 }
 }
 
-/// The longest stretch of ascending places, bridging short gaps.
-fn longest(places: impl Iterator<Item = usize>) -> Option<Open> {
-    let (mut best, mut now): (Option<Open>, Option<Open>) = (None, None);
+/// First and last of the longest stretch of ascending places, bridging short gaps.
+fn longest(places: impl Iterator<Item = usize>) -> Option<(usize, usize)> {
+    let (mut best, mut now): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
     for k in places {
         now = match now {
-            Some(part) if k - part.last <= BRIDGE => Some(Open { last: k, ..part }),
-            _ => Some(Open { first: k, last: k }),
+            Some((first, last)) if k - last <= BRIDGE => Some((first, k)),
+            _ => Some((k, k)),
         };
-        let length = |part: &Open| part.last - part.first;
+        let length = |part: &(usize, usize)| part.1 - part.0;
         if best.is_none_or(|best| now.is_some_and(|now| length(&now) > length(&best))) {
             best = now;
         }
@@ -125,7 +160,7 @@ mod tests {
     #[test]
     fn short_gaps_are_bridged_and_the_longest_stretch_wins() {
         let places = (0..20).chain(26..60).chain(90..120);
-        assert_eq!(longest(places), Some(Open { first: 0, last: 59 }));
+        assert_eq!(longest(places), Some((0, 59)));
         assert_eq!(longest(std::iter::empty()), None);
     }
 }
