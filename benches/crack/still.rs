@@ -21,7 +21,8 @@ pub fn widths(asked: &Asked) {
                 let fissure = Fissure::still(course, width);
                 let scene = scene(fissure, dose, 0.0, 11 + k as u64 + asked.seed, 16);
                 let gauge = gauge(SIZE, &told("dark"));
-                judge(&scene, &run(&gauge, &scene), 8, &mut sums);
+                let rows = run(&gauge, &scene);
+                judge(&scene, &rows, 8, &mut sums);
             }
             sums.print(&head);
         }
@@ -46,7 +47,8 @@ pub fn courses(asked: &Asked) {
                 31 + k as u64 + asked.seed,
                 20,
             );
-            judge(&scene, &run(&gauge(SIZE, &told("dark")), &scene), 12, &mut sums);
+            let rows = run(&gauge(SIZE, &told("dark")), &scene);
+            judge(&scene, &rows, 12, &mut sums);
             sums.print(&head);
         }
         let tapered = Fissure { even: false, ..Fissure::still(course.clone(), 8.0) };

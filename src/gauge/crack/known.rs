@@ -37,7 +37,8 @@ pub struct Past {
     /// Its depth over the crack's, by what it showed itself, and 1/variance of that.
     pub depth: f32,
     pub depth_information: f32,
-    /// Share of the last frames in which it was open.
+    /// Frames in which it was measured, and the share of the last ones in which it was open.
+    pub frames: f32,
     pub openness: f32,
     /// Its background over the crack's typical one; NaN where that is not known yet.
     pub ground: f32,
@@ -46,7 +47,7 @@ pub struct Past {
 impl Past {
     /// Of a station that was never seen.
     pub const NONE: Past =
-        Past { depth: 1.0, depth_information: 0.0, openness: 0.0, ground: f32::NAN };
+        Past { depth: 1.0, depth_information: 0.0, frames: 0.0, openness: 0.0, ground: f32::NAN };
 
     /// Expected depth over the crack's, and its variance: what it showed, and that stations are
     /// alike but for what they are filled by. A depth that is `told` holds for all.
@@ -98,8 +99,7 @@ impl Known {
     /// Whether the first line has its mouth at its last station: the end at the region's border, or
     /// else the wider one; of equal ones the upper, then the left.
     fn opens_towards_its_end(&self, seen: &Profile, crack: &Crack) -> bool {
-        let Some(open) = open_parts(&self.geometry, seen, &self.past).first().copied().flatten()
-        else {
+        let Some(open) = open_parts(self, seen).first().copied().flatten() else {
             return false;
         };
         let (first, last) = (self.geometry.at[open.first], self.geometry.at[open.last]);
@@ -249,7 +249,7 @@ impl Layout {
             let own = curve.points.len();
             let starts_inside = curve.points.first().is_some_and(|at| !at_border(*at, crack));
             let free = room.len().saturating_sub(own + AHEAD);
-            let lead = if k == 0 && self.along.is_none() && starts_inside { free / 4 } else { 0 };
+            let lead = if k == 0 && self.along.is_none() && starts_inside { free / 8 } else { 0 };
             if self.along.is_none() {
                 continue_straight(&mut curve, crack);
             }

@@ -104,7 +104,9 @@ pub fn follow(
     for (k, past) in known.past.iter_mut().enumerate() {
         if profile.opening[k].is_finite() {
             let is_open = parts.iter().flatten().any(|part| part.stations().contains(&k));
-            past.openness += share * (f32::from(u8::from(is_open)) - past.openness);
+            past.frames += 1.0;
+            past.openness += (1.0 / past.frames).max(1.0 / MEMORY)
+                * (f32::from(u8::from(is_open)) - past.openness);
             past.fill(profile, k);
         }
     }

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::fit::{Profile, by_branch};
-use super::geometry::Geometry;
-use super::known::Past;
+use super::known::{Known, Past};
 
 /// A mean opening this many sigma above zero is open.
 const OPEN_SIGMA: f64 = 3.6;
+/// Where it was open in most of the frames before, this is enough.
+const STILL_OPEN_SIGMA: f64 = 1.4;
 /// Stations (one sigma) over which openness is judged, beyond those that share a change.
 const JUDGED_OVER: f64 = 8.0;
 /// The ends go back to where a station by itself is this many sigma open.
@@ -17,9 +18,14 @@ const END_SHARE: f32 = 0.5;
 const END_WITHIN: usize = 16;
 /// Closed stations that an open stretch may bridge.
 const BRIDGE: usize = 12;
+/// The same between two stretches each of which would be believed by itself: where a crack kinks, the
+/// line may cut the corner.
+const BRIDGE_SURE: usize = 40;
 /// A further line is believed when its mean opening is this many sigma: among all that looks like a
 /// line it was chosen for standing out. So is the crack, when it is seen for the first time.
 pub const BELIEVED_SIGMA: f64 = 7.0;
+/// Frames over which an expected opening is a mean, about.
+const EXPECTED_OVER: f32 = 9.0;
 /// Open stations that make a crack.
 pub const STATIONS_LEAST: usize = 10;
 
@@ -74,7 +80,8 @@ pub fn own_error(profile: &Profile, k: usize) -> f32 {
 
 /// The open part of each line. Where stations beyond an end were not measured, it goes on over those
 /// that were open in the frames before.
-pub fn open_parts(geometry: &Geometry, profile: &Profile, past: &[Past]) -> Vec<Option<Open>> {
+pub fn open_parts(known: &Known, profile: &Profile) -> Vec<Option<Open>> {
+    let (geometry, past) = (&*known.geometry, &known.past[..]);
     let rows: Vec<[f64; 2]> = (0..profile.opening.len())
         .map(|k| {
             let (opening, error) =
@@ -87,7 +94,7 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile, past: &[Past]) -> Vec<
     // Of a mean over more stations than share a change, the error is less.
     let shared = f64::from(profile.sharing);
     let over = shared.hypot(2.0 * std::f64::consts::PI.sqrt() * JUDGED_OVER);
-    let least = OPEN_SIGMA * (shared / over).sqrt();
+    let judged = (shared / over).sqrt();
     geometry
         .branches
         .iter()
@@ -96,12 +103,19 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile, past: &[Past]) -> Vec<
             let range = branch.stations();
             let stands_out = |k: usize| {
                 let [sum, weight] = smooth[k];
-                weight > 0.0 && sum / weight > least / weight.sqrt()
+                let least = if past[k].was_open() { STILL_OPEN_SIGMA } else { OPEN_SIGMA };
+                weight > 0.0 && sum / weight > least * judged / weight.sqrt()
             };
             let places = range.filter(|k| profile.opening[*k].is_finite()).enumerate();
             let seen: Vec<(usize, usize)> = places.collect();
             // What was not measured is no gap: gaps are counted in measured stations.
-            let part = longest(seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n))?;
+            let places = seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n);
+            let sure = |first: usize, last: usize| {
+                let open = Open::between(seen[first].1, seen[last].1);
+                significance(profile, open) > BELIEVED_SIGMA
+                    || lasting(known, profile, open) > BELIEVED_SIGMA
+            };
+            let part = longest(places, sure)?;
             let mut open = Open::between(seen[part.0].1, seen[part.1].1);
             // What stations share reaches beyond an end that stands wide open.
             let inside = |k: usize| {
@@ -118,7 +132,9 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile, past: &[Past]) -> Vec<
                 (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
             open = Open::between(open.first + first, open.first + last);
             open.over_hidden(branch.stations(), profile, past);
-            let believed = line == 0 || significance(profile, open) > BELIEVED_SIGMA;
+            let believed = line == 0
+                || significance(profile, open) > BELIEVED_SIGMA
+                || lasting(known, profile, open) > BELIEVED_SIGMA;
             (open.last + 1 - open.first >= STATIONS_LEAST && believed).then_some(open)
         })
         .collect()
@@ -137,20 +153,52 @@ pub fn significance(profile: &Profile, open: Open) -> f64 {
     if error > 0.0 { sum / error } else { 0.0 }
 }
 
-/// First and last of the longest stretch of ascending places, bridging short gaps.
-fn longest(places: impl Iterator<Item = usize>) -> Option<(usize, usize)> {
-    let (mut best, mut now): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+/// The same of the openings that the last frames led to expect: noise averages out over these, and
+/// texture does not.
+fn lasting(known: &Known, profile: &Profile, open: Open) -> f64 {
+    let (mut sum, mut variance, mut count) = (0.0, 0.0, 0.0);
+    for k in open.stations().filter(|k| profile.opening[*k].is_finite()) {
+        let frames = known.past[k].frames.min(EXPECTED_OVER);
+        if frames < EXPECTED_OVER {
+            // What it was chosen by is not forgotten yet.
+            return 0.0;
+        }
+        sum += f64::from(known.opening[k]);
+        let share = 1.0 / frames + (profile.excess[k] - 1.0);
+        variance += f64::from(profile.noise_error[k]).powi(2) * f64::from(share)
+            + f64::from(profile.bend_error[k]).powi(2);
+        count += 1.0;
+    }
+    let error = (variance * f64::from(profile.sharing).min(count)).sqrt();
+    if error > 0.0 { sum / error } else { 0.0 }
+}
+
+/// First and last of the longest stretch of ascending places, bridging short gaps, and longer ones
+/// between stretches that are `sure`.
+fn longest(
+    places: impl Iterator<Item = usize>,
+    sure: impl Fn(usize, usize) -> bool,
+) -> Option<(usize, usize)> {
+    let mut stretches: Vec<(usize, usize)> = Vec::new();
     for k in places {
-        now = match now {
-            Some((first, last)) if k - last <= BRIDGE => Some((first, k)),
-            _ => Some((k, k)),
-        };
-        let length = |part: &(usize, usize)| part.1 - part.0;
-        if best.is_none_or(|best| now.is_some_and(|now| length(&now) > length(&best))) {
-            best = now;
+        match stretches.last_mut() {
+            Some((_, last)) if k - *last <= BRIDGE => *last = k,
+            _ => stretches.push((k, k)),
         }
     }
-    best
+    let mut joined: Vec<(usize, usize)> = Vec::new();
+    for (first, last) in stretches {
+        match joined.last_mut() {
+            Some((start, end))
+                if first - *end <= BRIDGE_SURE && sure(*start, *end) && sure(first, last) =>
+            {
+                *end = last;
+            }
+            _ => joined.push((first, last)),
+        }
+    }
+    // Of equally long ones the first.
+    joined.into_iter().rev().max_by_key(|(first, last)| last - first)
 }
 
 #[cfg(test)]
@@ -159,8 +207,9 @@ mod tests {
 
     #[test]
     fn short_gaps_are_bridged_and_the_longest_stretch_wins() {
-        let places = (0..20).chain(26..60).chain(90..120);
-        assert_eq!(longest(places), Some((0, 59)));
-        assert_eq!(longest(std::iter::empty()), None);
+        let places = || (0..20).chain(26..60).chain(90..120);
+        assert_eq!(longest(places(), |_, _| false), Some((0, 59)));
+        assert_eq!(longest(places(), |_, _| true), Some((0, 119)));
+        assert_eq!(longest(std::iter::empty(), |_, _| true), None);
     }
 }

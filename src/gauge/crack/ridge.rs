@@ -44,9 +44,8 @@ pub fn along(direction: usize) -> (f32, f32) {
 }
 
 impl Ridge {
-    /// Looks over the whole region.
-    pub fn find(crack: &Crack, view: &View<'_>) -> Ridge {
-        let region = crack.config.region;
+    /// Looks over a region.
+    pub fn find(crack: &Crack, view: &View<'_>, region: Region) -> Ridge {
         let mut pixels = Vec::new();
         view.read_region(region, &mut pixels);
         let noise = view.noise();

@@ -20,6 +20,10 @@ const TREND_FRAMES: usize = 32;
 /// The path is looked for again after so many frames, where a crack is known and where none is.
 const SEARCH_AGAIN: u64 = 64;
 const SEARCH_FIRST: u64 = 8;
+/// Near its ends after so many.
+const ENDS_AGAIN: u64 = 4;
+/// Frames in which it turns off the known line until that is seen, on average.
+const TURNED_FRAMES: f64 = 0.5 * ENDS_AGAIN as f64;
 /// A tip that is open this far into the straight continuation asks for a search, stations.
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
@@ -41,6 +45,8 @@ pub struct Summary {
     outgrown: bool,
     opening: Option<Trend>,
     length: Option<Trend>,
+    /// When the tip was last seen, s.
+    before: Option<f64>,
     /// Which end of the crack is its tip.
     forward: Option<bool>,
     /// Expected mean width and length with their scatter, from frames that were not marked.
@@ -80,7 +86,7 @@ impl Summary {
         }
         let profile = match &self.known {
             None => {
-                let is_open = open_parts(&seen.geometry, &profile, &seen.past)
+                let is_open = open_parts(&seen, &profile)
                     .iter()
                     .flatten()
                     .any(|part| significance(&profile, *part) > BELIEVED_SIGMA);
@@ -103,7 +109,7 @@ impl Summary {
         for k in &verdict.blind {
             profile.opening[*k] = f32::NAN;
         }
-        let parts = open_parts(&geometry, &profile, &known.past);
+        let parts = open_parts(known, &profile);
         follow(known, &profile, &parts, &verdict, &mut self.seen);
         let known = known.clone();
         self.report(
@@ -136,7 +142,13 @@ impl Summary {
         let patience = 2 * crack.lag as u64 + 4;
         let waiting = self.asked.is_some_and(|asked| self.frame - asked < patience);
         let due = self.frame.is_multiple_of(every) || self.outgrown;
-        let errand = if due && !waiting { Errand::Search } else { Errand::None };
+        let ends = self.known.is_some() && crack.layout.along.is_none();
+        let errand = match (due, ends && self.frame.is_multiple_of(ENDS_AGAIN)) {
+            _ if waiting => Errand::None,
+            (true, _) => Errand::Search,
+            (false, true) => Errand::Ends,
+            (false, false) => Errand::None,
+        };
         if errand == Errand::Search {
             self.asked = Some(self.frame);
         }
@@ -186,6 +198,13 @@ impl Summary {
         self.outgrown = false;
     }
 
+    /// How far the tip goes from one frame to the next, px; 0 where that is not known yet.
+    fn pace_px(&mut self, stamp: &Stamp) -> f64 {
+        let since = self.before.replace(stamp.time_s).map_or(0.0, |before| stamp.time_s - before);
+        let rate = self.length.as_ref().map_or(f64::NAN, |trend| trend.slope().0);
+        if (rate * since).is_finite() { rate * since } else { 0.0 }
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn report(
         &mut self,
@@ -232,7 +251,14 @@ impl Summary {
         };
         self.forward = Some(tip.forward);
         let mean = mean(known, profile, open);
+        // Since it was last looked for where the tip goes, it may have turned off the line.
+        let turned = TURNED_FRAMES * self.pace_px(stamp).abs();
         let (opening_trend, length_trend) = (&mut self.opening, &mut self.length);
+        let tip = tip::Tip {
+            along_error: tip.along_error.hypot(turned),
+            length_error: tip.length_error.hypot(turned),
+            ..tip
+        };
         let length = (tip.length, tip.length_error);
         let follows = expected_still(&self.expected, [mean, length]);
         if !verdict.marked || follows {

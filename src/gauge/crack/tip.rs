@@ -17,6 +17,8 @@ use super::opened::Open;
 /// Stations of the open part that are looked at, and closed ones beyond its end.
 const INSIDE: usize = 60;
 const BEYOND: usize = 24;
+/// With fewer closed stations an end is not seen as one.
+const BEYOND_LEAST: f64 = 4.0;
 /// The end may lie so many stations from where openness was judged to end.
 const MOST: f64 = 20.0;
 /// Step of the search, stations.
@@ -165,24 +167,23 @@ fn find_end(
             ))
         })
         .collect();
-    if seen.len() < INSIDE / 4 {
+    let furthest = seen.iter().map(|s| s.0).fold(0.0, f64::max);
+    if seen.len() < INSIDE / 4 || furthest < BEYOND_LEAST {
         return None;
     }
-    let furthest = seen.iter().map(|s| s.0).fold(0.0, f64::max);
     let steps = ((MOST + MOST.min(furthest)) / STEP) as usize;
     let places: Vec<f64> = (0..=steps).map(|k| STEP * k as f64 - MOST).collect();
     // What the end leaves unexplained, for both of its forms.
     let curves = [0.5, 0.0].map(|power| -> Vec<f64> {
         places.iter().map(|place| unexplained(&seen, *place, power)).collect()
     });
-    let least = |curve: &[f64]| curve.iter().copied().fold(f64::INFINITY, f64::min);
-    let curve = if least(&curves[0]) <= least(&curves[1]) { &curves[0] } else { &curves[1] };
-    let best = least(curve);
+    let best = curves.iter().flatten().copied().fold(f64::INFINITY, f64::min);
     // A model that does not fit is no better known than it fits.
     let allowed = (best / (seen.len() as f64 - 3.0).max(1.0)).max(1.0);
-    // Mean and variance over the likelihood, which may have more than one summit.
+    // Mean and variance over the likelihood, which may have more than one summit, of both forms:
+    // which of them it is, is not known either.
     let (mut sum, mut mean, mut square) = (0.0, 0.0, 0.0);
-    for (place, chi2) in places.iter().zip(curve) {
+    for (place, chi2) in curves.iter().flat_map(|curve| places.iter().zip(curve)) {
         let likelihood = (-0.5 * (chi2 - best) / allowed).exp();
         sum += likelihood;
         mean += likelihood * place;
