@@ -49,9 +49,12 @@ impl Asked {
     }
 }
 
+/// A table: its name, and what prints it.
+type Table = (&'static str, fn(&Asked));
+
 fn main() {
     let asked = Asked::read();
-    let tables: [(&str, fn(&Asked)); 7] = [
+    let tables: [Table; 7] = [
         ("widths", still::widths),
         ("courses", still::courses),
         ("texture", still::texture),

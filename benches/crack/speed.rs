@@ -13,8 +13,11 @@ use crate::scenes::{drift, gauge, scene};
 /// Time of one frame in steady tracking, of a search, and of one read of the frame.
 pub fn speed() {
     println!("\none thread, 1024², a 600 px long crack, 6 px at the mouth; ms a frame");
-    println!("| path | observe, steady | track | first search | one read of the frame |");
-    println!("|---|---|---|---|---|");
+    println!(
+        "| path | observe, steady | with its ends looked at | track | first search | one read of \
+         the frame |"
+    );
+    println!("|---|---|---|---|---|---|");
     let path = vec![(300.0, 240.0), (500.0, 480.0), (640.0, 720.0)];
     let fissure = Fissure { even: false, ..Fissure::still(path, 6.0) };
     let mut config = scene(fissure, 50.0, 0.0, 3, 12).config;
@@ -39,7 +42,7 @@ pub fn speed() {
         let started = Instant::now();
         gauge.observe(&view(0), &hints);
         let first = started.elapsed();
-        let (mut steady, mut tracked) = (Duration::ZERO, Duration::ZERO);
+        let (mut steady, mut ends, mut tracked) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         for index in 0..frames.len() {
             let stamp = Stamp {
                 index: index as u64,
@@ -52,6 +55,12 @@ pub fn speed() {
             let started = Instant::now();
             hints = tracker.track(&stamp, seen, &mut out);
             tracked = started.elapsed();
+            // After every fourth frame that asks for no search of the whole region.
+            if index == 4 {
+                ends = common::median_time(Duration::from_millis(500), || {
+                    gauge.observe(&view(index), &hints);
+                });
+            }
             if index + 1 == frames.len() {
                 steady = common::median_time(Duration::from_millis(1500), || {
                     gauge.observe(&view(index), &hints);
@@ -60,8 +69,9 @@ pub fn speed() {
         }
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         println!(
-            "| {what} | {:.3} | {:.3} | {:.1} | {:.3} |",
+            "| {what} | {:.3} | {:.3} | {:.3} | {:.1} | {:.3} |",
             ms(steady),
+            ms(ends),
             ms(tracked),
             ms(first),
             ms(read)

@@ -10,6 +10,7 @@
 
 use super::Crack;
 use super::geometry::Geometry;
+use super::judge::blind;
 use super::known::Known;
 use super::scatter::{Deviations, excess};
 use super::shape::{Guess, LANES, Scatter, sums};
@@ -33,8 +34,6 @@ const OPENING_LEAST: f32 = -4.0;
 /// curve does not yet err, per station.
 const BEND_WITHIN: f32 = 4.0;
 const BEND_EVEN: f32 = 0.03;
-/// Beside a station whose background has changed so many to each side are not trusted either.
-const BLIND_BESIDE: usize = 6;
 /// Fewer seen pixels make no station.
 const PIXELS_LEAST: f32 = 12.0;
 
@@ -142,7 +141,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let pixels = Pixels::read(geometry, view);
     let (fx, fy) = view.fraction();
     let levels = pixels.levels(geometry, known);
-    let blind = blind(&levels, known);
+    let blind = blind(&levels, &known.past);
     let told = crack.config.depth.is_some();
     let fill: Vec<(f32, f64)> =
         known.past.iter().map(|past| past.filling(&known.shared, told)).collect();
@@ -190,21 +189,6 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
         profile.level[k] = levels[k];
     }
     profile
-}
-
-/// Stations whose background has changed against the others', with their neighbours.
-fn blind(levels: &[f32], known: &Known) -> Vec<bool> {
-    let ratios = levels.iter().zip(&known.past).map(|(level, past)| level / past.ground);
-    let ratios: Vec<f32> = ratios.collect();
-    let mut out = vec![false; levels.len()];
-    let Some(brightness) = super::judge::median(ratios.clone()) else { return out };
-    for (k, ratio) in ratios.iter().enumerate() {
-        if (ratio / brightness).ln().abs() > super::judge::LOCAL {
-            out[k.saturating_sub(BLIND_BESIDE)..(k + BLIND_BESIDE + 1).min(levels.len())]
-                .fill(true);
-        }
-    }
-    out
 }
 
 /// What the rounds work on.

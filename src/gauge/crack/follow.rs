@@ -44,7 +44,6 @@ pub fn renewed(
     profile: &Profile,
     lines: Vec<(Curve, Vec<f32>)>,
 ) -> Option<Known> {
-    let geometry = &*known.geometry;
     let parts = open_parts(known, profile);
     let was_open = known.past.iter().any(Past::was_open);
     if parts.iter().all(Option::is_none) && !was_open && crack.layout.along.is_none() {

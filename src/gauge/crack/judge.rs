@@ -8,15 +8,18 @@
 
 use super::fit::Profile;
 use super::geometry::Geometry;
+use super::known::Past;
 
 /// Frames over which a background is remembered: longer than what passes by.
 const MEMORY: f32 = 200.0;
 /// Frames over which the whole brightness and the scatter are.
 const SHORT_MEMORY: f32 = 12.0;
 /// ln of a change of one station's background against the others'.
-pub const LOCAL: f32 = 0.35;
+const LOCAL: f32 = 0.35;
 /// A level's own noise is far less, once it has been seen in more frames than these.
 const SEEN_LEAST: f32 = 3.0;
+/// Beside a station whose background has changed so many to each side are not trusted either.
+const BLIND_BESIDE: usize = 6;
 /// ln of a change of all.
 const GLOBAL: f32 = 0.15;
 /// Share of stations that may fail before the frame is marked.
@@ -144,12 +147,27 @@ impl Judge {
     }
 }
 
+/// Stations whose background has changed against the others', with their neighbours.
+pub fn blind(levels: &[f32], past: &[Past]) -> Vec<bool> {
+    let ratios = levels.iter().zip(past).map(|(level, past)| level / past.ground);
+    let ratios: Vec<f32> = ratios.collect();
+    let mut out = vec![false; levels.len()];
+    let Some(brightness) = median(ratios.clone()) else { return out };
+    for (k, ratio) in ratios.iter().enumerate() {
+        if (ratio / brightness).ln().abs() > LOCAL {
+            out[k.saturating_sub(BLIND_BESIDE)..(k + BLIND_BESIDE + 1).min(levels.len())]
+                .fill(true);
+        }
+    }
+    out
+}
+
 fn typical(profile: &Profile, own: &[usize]) -> f32 {
     median(own.iter().map(|k| profile.excess[*k]).collect()).unwrap_or(1.0)
 }
 
 /// The median of the finite values.
-pub fn median(mut values: Vec<f32>) -> Option<f32> {
+fn median(mut values: Vec<f32>) -> Option<f32> {
     values.retain(|v| v.is_finite());
     let middle = values.len() / 2;
     (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)

@@ -10,6 +10,7 @@
 mod across;
 mod config;
 mod curve;
+mod direction;
 mod fit;
 mod follow;
 mod geometry;

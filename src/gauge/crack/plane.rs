@@ -1,20 +1,16 @@
 //! One level of the pyramid in which ridges are looked for: averages along lines of many directions,
-//! and each line against its two flanks.
+//! each against its two flanks, and the unit in which they count.
 
 use multiversion::multiversion;
 
-use super::ridge::{DIRECTIONS, along};
+use super::direction::{Line, Spot, keep_best, one_sigma};
+use super::ridge::DIRECTIONS;
 use super::shape::Scatter;
 
 /// One sigma of the smoothing before, px of the level.
-const BEFORE: f32 = 0.9;
+pub const BEFORE: f32 = 0.9;
 /// Distance of the flanks from the line, px of the level.
 pub const FLANK: f32 = 3.6;
-/// Points of the average along the line to each side, and how far they go, sigma.
-const POINTS: i32 = 7;
-const REACH: f32 = 2.0;
-/// Flanks may differ by so many sigma of their noise.
-const UNEVEN: f32 = 2.0;
 /// Places from which the unit of the merit is taken.
 const SAMPLES: usize = 6000;
 /// What a direction shows may exceed the lower quartile of all directions by this factor.
@@ -32,17 +28,7 @@ pub struct Seen {
 pub struct Plane {
     pub width: usize,
     pub height: usize,
-    signal: Vec<f32>,
-}
-
-/// What one direction averages over, in whole pixels: offset and weight.
-struct Line {
-    taps: Vec<(i32, i32, f32)>,
-    /// From the line to one flank.
-    flank: (i32, i32),
-    /// Variance of line − mean of flanks, and of half the flanks' difference, over a pixel's.
-    noise: f32,
-    uneven_noise: f32,
+    pub signal: Vec<f32>,
 }
 
 impl Plane {
@@ -151,7 +137,7 @@ impl Plane {
             .collect()
     }
 
-    fn average(&self, smooth: &[f32], line: &Line, out: &mut [f32]) {
+    pub fn average(&self, smooth: &[f32], line: &Line, out: &mut [f32]) {
         // Row by row, so that a row's sums stay in the nearest memory.
         for (y, out) in out.chunks_exact_mut(self.width).enumerate() {
             out.fill(0.0);
@@ -204,114 +190,6 @@ impl Plane {
     }
 }
 
-impl Line {
-    /// All directions; `long`: one sigma of the average, px.
-    fn all(long: f32) -> Vec<Line> {
-        // The noise of the three line means, which overlap a little, from their kernels.
-        let half = (REACH * long + 2.0 * FLANK + 6.0) as usize;
-        let side = 2 * half + 1;
-        let mut spot = vec![0.0; side * side];
-        spot[half * side + half] = 1.0;
-        let spot = blurred(&spot, side, side, BEFORE);
-        (0..DIRECTIONS).map(|direction| Line::new(direction, long, &spot, side)).collect()
-    }
-
-    fn new(direction: usize, long: f32, spot: &[f32], side: usize) -> Line {
-        let (ux, uy) = along(direction);
-        let mut taps: Vec<(i32, i32, f32)> = (-POINTS..=POINTS)
-            .map(|k| {
-                let far = REACH * long * k as f32 / POINTS as f32;
-                let tap = (-0.5 * (far / long).powi(2)).exp();
-                ((far * ux).round() as i32, (far * uy).round() as i32, tap)
-            })
-            .collect();
-        let total: f32 = taps.iter().map(|tap| tap.2).sum();
-        taps.iter_mut().for_each(|tap| tap.2 /= total);
-        let flank = ((-FLANK * uy).round() as i32, (FLANK * ux).round() as i32);
-        let plane = Plane { width: side, height: side, signal: Vec::new() };
-        let mut line = Line { taps, flank, noise: 1.0, uneven_noise: 1.0 };
-        let mut mean = vec![0.0; side * side];
-        plane.average(spot, &line, &mut mean);
-        let at = |x: i32, y: i32| {
-            let inside = (0..side as i32).contains(&x) && (0..side as i32).contains(&y);
-            if inside { mean[(y * side as i32 + x) as usize] } else { 0.0 }
-        };
-        let (mut noise, mut uneven) = (0.0, 0.0);
-        for y in 0..side as i32 {
-            for x in 0..side as i32 {
-                let (left, right) = (at(x - flank.0, y - flank.1), at(x + flank.0, y + flank.1));
-                noise += (at(x, y) - 0.5 * (left + right)).powi(2);
-                uneven += (0.5 * (left - right)).powi(2);
-            }
-        }
-        line.noise = noise;
-        line.uneven_noise = uneven;
-        line
-    }
-}
-
-/// One direction at single pixels.
-struct Spot<'a> {
-    plane: &'a Plane,
-    line: Line,
-    factors: Factors,
-    noise: Scatter,
-    /// How far the line and its flanks reach, px.
-    reach: (usize, usize),
-}
-
-impl<'a> Spot<'a> {
-    fn new(plane: &'a Plane, line: Line, sign: f32, noise: Scatter) -> Spot<'a> {
-        let furthest = |of: fn(&(i32, i32, f32)) -> i32| {
-            line.taps.iter().map(|tap| of(tap).unsigned_abs()).max().unwrap_or(0)
-        };
-        let reach = (
-            (furthest(|tap| tap.0) + line.flank.0.unsigned_abs()) as usize,
-            (furthest(|tap| tap.1) + line.flank.1.unsigned_abs()) as usize,
-        );
-        let factors = Factors {
-            sign,
-            uneven: UNEVEN * line.uneven_noise.sqrt(),
-            scale: 1.0 / line.noise.sqrt(),
-        };
-        Spot { plane, factors, line, noise, reach }
-    }
-
-    /// The contrast at one pixel, as [`Plane::contrast`] has it.
-    fn merit(&self, smooth: &[f32], place: usize) -> f32 {
-        let (width, height) = (self.plane.width, self.plane.height);
-        let (x, y) = (place % width, place / width);
-        let (fx, fy) = self.line.flank;
-        let inside = x >= self.reach.0
-            && y >= self.reach.1
-            && x + self.reach.0 < width
-            && y + self.reach.1 < height;
-        let mut means = [0.0f32; 3];
-        if inside {
-            let flank = fy as isize * width as isize + fx as isize;
-            for (dx, dy, tap) in &self.line.taps {
-                let at = place as isize + *dy as isize * width as isize + *dx as isize;
-                means[0] += tap * smooth[(at - flank) as usize];
-                means[1] += tap * smooth[at as usize];
-                means[2] += tap * smooth[(at + flank) as usize];
-            }
-        } else {
-            for (mean, side) in means.iter_mut().zip([-1, 0, 1]) {
-                // The border is continued, first beside the line and then along it.
-                let middle_x = (x as i32 + side * fx).clamp(0, width as i32 - 1);
-                let middle_y = (y as i32 + side * fy).clamp(0, height as i32 - 1);
-                for (dx, dy, tap) in &self.line.taps {
-                    let u = (middle_x + dx).clamp(0, width as i32 - 1) as usize;
-                    let v = (middle_y + dy).clamp(0, height as i32 - 1) as usize;
-                    *mean += tap * smooth[v * width + u];
-                }
-            }
-        }
-        let sigma = one_sigma(&self.noise, smooth[place]);
-        self.factors.significance(means[0], means[2], means[1], sigma)
-    }
-}
-
 /// `from` moved by `dx` columns, at most `far`; the border is continued.
 fn shifted(from: &[f32], dx: i32, far: usize, out: &mut [f32]) {
     let last = from.len() - 1;
@@ -325,46 +203,6 @@ fn shifted(from: &[f32], dx: i32, far: usize, out: &mut [f32]) {
         let start = (far as i32 + dx) as usize;
         let count = from.len() - 2 * far;
         out[far..far + count].copy_from_slice(&from[start..start + count]);
-    }
-}
-
-/// What turns a contrast into sigma.
-struct Factors {
-    sign: f32,
-    uneven: f32,
-    scale: f32,
-}
-
-impl Factors {
-    /// The contrast of a line against its flanks, less what these differ, in sigma.
-    #[inline(always)]
-    fn significance(&self, left: f32, right: f32, middle: f32, sigma: f32) -> f32 {
-        let contrast = self.sign * (0.5 * (left + right) - middle);
-        let uneven = 0.5 * (left - right).abs() - self.uneven * sigma;
-        let uneven = if uneven > 0.0 { uneven } else { 0.0 };
-        (contrast - uneven) * self.scale / sigma
-    }
-}
-
-/// Keeps a direction where it is the best of a row: left flanks, lines and right flanks, one sigma of
-/// each pixel; merit and number of the best so far.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn keep_best(
-    (left, middle, right): (&[f32], &[f32], &[f32]),
-    sigma: &[f32],
-    factors: &Factors,
-    direction: u8,
-    (merit, number): (&mut [f32], &mut [u8]),
-) {
-    let flanks = left.iter().zip(right);
-    let best = merit.iter_mut().zip(number);
-    for (((merit, number), (left, right)), (middle, sigma)) in
-        best.zip(flanks).zip(middle.iter().zip(sigma))
-    {
-        let found = factors.significance(*left, *right, *middle, *sigma);
-        let better = found > *merit;
-        *merit = if better { found } else { *merit };
-        *number = if better { direction } else { *number };
     }
 }
 
@@ -394,13 +232,8 @@ fn typical(values: impl Iterator<Item = f32>) -> f32 {
     *high / 1.645
 }
 
-/// One sigma of a pixel.
-fn one_sigma(noise: &Scatter, signal: f32) -> f32 {
-    (noise.dark + noise.gain * signal.max(0.0)).sqrt().max(1e-9)
-}
-
 /// Gaussian smoothing; the border is continued by its pixels.
-fn blurred(image: &[f32], width: usize, height: usize, sigma: f32) -> Vec<f32> {
+pub fn blurred(image: &[f32], width: usize, height: usize, sigma: f32) -> Vec<f32> {
     let reach = (3.0 * sigma).ceil() as i32;
     let mut taps: Vec<f32> =
         (-reach..=reach).map(|k| (-0.5 * (k as f32 / sigma).powi(2)).exp()).collect();
