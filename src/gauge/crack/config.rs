@@ -36,7 +36,7 @@ pub struct CrackConfig {
     /// With it the crack is looked for along this axis only, with one station for each row (y) or
     /// column (x) of the region; absent: it may run anywhere.
     pub along: Option<Along>,
-    /// Stations of the crack, one for each px of its path; absent: 1.25 times the region's longer
+    /// Stations of the crack, one for each px of its path; absent: 1.5 times the region's longer
     /// side. With `along` there is one for each row or column.
     pub stations: Option<usize>,
     /// Further lines that are measured: what branches off the crack, or stands beside it.
@@ -110,7 +110,7 @@ impl CrackConfig {
             (Some(Along::X), _) => width,
             (Some(Along::Y), _) => height,
             (None, Some(stations)) => stations,
-            (None, None) => width.max(height) * 5 / 4,
+            (None, None) => width.max(height) * 3 / 2,
         }
     }
 

@@ -4,14 +4,18 @@
 //! is an information on (centre, opening, depth). Neighbouring stations share the change against
 //! what is known, and not the values: nothing real is smoothed away for long. Depth and point spread
 //! belong to the crack as a whole; a station's depth may differ from them by what the wide stations
-//! show (a filled crack), which is the prior that turns a narrow crack's deficit into an opening.
+//! show (a filled crack), which is the prior that turns a narrow crack's deficit into an opening, and
+//! by what the station itself has shown in the frames before. A station whose background has changed
+//! against the others' (a flash, a shadow) is left out before anything is shared.
 
 use super::Crack;
 use super::geometry::Geometry;
+use super::judge::blind;
 use super::known::Known;
 use super::scatter::{Deviations, excess};
-use super::shape::{Guess, LANES, SUMS, Scatter, UNKNOWNS, sums};
+use super::shape::{Guess, LANES, Scatter, sums};
 use super::shared::Shared;
+use super::station::{Solved, Station};
 use crate::gauge::View;
 use crate::gauge::smooth::smooth_columns;
 
@@ -48,9 +52,15 @@ pub struct Profile {
     pub excess: Vec<f32>,
     /// One sigma of the opening from depth and point spread, common to all stations, px.
     pub common_error: Vec<f32>,
+    /// The same by the station's own pixels, shared with no other.
+    pub opening_alone: Vec<f32>,
+    pub alone_error: Vec<f32>,
     /// Depth at the station, and its one sigma.
     pub depth: Vec<f32>,
     pub depth_error: Vec<f32>,
+    /// The same by this frame alone, with nothing known before.
+    pub depth_seen: Vec<f32>,
+    pub depth_seen_error: Vec<f32>,
     /// Background, counts above the offset.
     pub level: Vec<f32>,
     /// Of the whole crack.
@@ -125,56 +135,48 @@ pub fn by_branch<const N: usize>(
     out
 }
 
-/// One station's equations without the background: information of (centre, opening, depth, point
-/// spread), upper triangle row by row, and the score of these four.
-#[derive(Clone, Copy, Default)]
-pub struct Station {
-    pub information: [f64; 10],
-    pub score: [f64; 4],
-    /// Of the background, after this round.
-    level: f32,
-    slope: f32,
-    pub seen: bool,
-}
-
 /// Fits all stations near what is known.
 pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let geometry = &*known.geometry;
     let pixels = Pixels::read(geometry, view);
     let (fx, fy) = view.fraction();
-    let mut start: Vec<Guess> = pixels
-        .levels(geometry, known)
-        .into_iter()
-        .enumerate()
-        .map(|(k, level)| {
+    let levels = pixels.levels(geometry, known);
+    let blind = blind(&levels, &known.past);
+    let told = crack.config.depth.is_some();
+    let fill: Vec<(f32, f64)> =
+        known.past.iter().map(|past| past.filling(&known.shared, told)).collect();
+    let mut start: Vec<Guess> = (0..geometry.slots())
+        .map(|k| {
             let [nx, ny] = geometry.normal[k];
             Guess {
-                level,
+                level: if blind[k] { f32::NAN } else { levels[k] },
                 slope: 0.0,
                 centre: known.centre[k] + nx * fx as f32 + ny * fy as f32,
                 opening: known.opening[k],
-                depth: known.shared.depth,
+                depth: fill[k].0 * known.shared.depth,
                 psf_px: known.shared.psf_px,
             }
         })
         .collect();
     let mut guess = start.clone();
     let mut shared = known.shared;
-    let mut rounds = Rounds { crack, geometry, stations: vec![], solved: vec![], guess: vec![] };
+    let mut rounds =
+        Rounds { crack, geometry, fill: &fill, stations: vec![], solved: vec![], guess: vec![] };
     let mut free = false;
     for round in 0..ROUNDS {
         rounds.evaluate(&pixels, &guess);
         let moved = rounds.solve(&mut guess, &start, &shared);
         if round < SHARED_ROUNDS || free {
             let before = shared;
-            shared = shared.refined(crack, &rounds.stations, &rounds.guess, &known.shared, free);
+            let guesses = (&rounds.guess[..], &fill[..]);
+            shared = shared.refined(crack, &rounds.stations, guesses, &known.shared, free);
             // A changed focus or contrast is no opening: what was known of them no longer holds.
             if !free && round == 1 && shared.has_jumped() {
                 free = true;
             }
-            for (guess, start) in guess.iter_mut().zip(&mut start) {
-                guess.depth += shared.depth - before.depth;
-                start.depth = shared.depth;
+            for ((guess, start), (share, _)) in guess.iter_mut().zip(&mut start).zip(&fill) {
+                guess.depth += share * (shared.depth - before.depth);
+                start.depth = share * shared.depth;
                 guess.psf_px = shared.psf_px;
             }
         }
@@ -182,31 +184,23 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
             break;
         }
     }
-    rounds.profile(&guess, shared, (fx as f32, fy as f32))
+    let mut profile = rounds.profile(&guess, shared, (fx as f32, fy as f32));
+    for (k, _) in blind.iter().enumerate().filter(|(_, blind)| **blind) {
+        profile.level[k] = levels[k];
+    }
+    profile
 }
 
 /// What the rounds work on.
 struct Rounds<'a> {
     crack: &'a Crack,
     geometry: &'a Geometry,
+    /// Of each station: expected depth over the crack's, and its variance.
+    fill: &'a [(f32, f64)],
     stations: Vec<Station>,
     solved: Vec<Solved>,
     /// Where the stations were evaluated.
     guess: Vec<Guess>,
-}
-
-/// The shared equations of one station.
-#[derive(Clone, Copy)]
-pub struct Solved {
-    /// Rows of the covariance of (centre, opening, depth), as one station by itself would have it.
-    covariance: [[f64; 3]; 3],
-    /// Change of the opening by depth and by point spread.
-    by_depth: f64,
-    by_psf: f64,
-    /// One sigma² of the depth with what is known of it, and of the opening.
-    variance: [f64; 3],
-    /// Depth by this frame alone, without prior: value and variance.
-    pub own_depth: (f64, f64),
 }
 
 impl Rounds<'_> {
@@ -268,19 +262,17 @@ impl Rounds<'_> {
             .collect();
         let most = self.crack.config.max_width_px as f32;
         let prior_centre = 1.0 / (CENTRE_SIGMA * CENTRE_SIGMA * sharing);
-        let prior_depth = if self.crack.config.depth.is_some() {
-            1e12
-        } else {
-            1.0 / (shared.depth_variance() * sharing)
-        };
+        let depth_squared = f64::from(shared.depth).powi(2);
         let mut moved = 0.0f32;
         self.solved.clear();
         for (k, row) in by_branch(self.geometry, &rows, smooth).iter().enumerate() {
+            let prior_depth = 1.0 / (self.fill[k].1 * depth_squared * sharing);
             let solved = Solved::of(row, prior_centre, prior_depth, sharing);
-            let Some((solved, change)) = solved else {
+            let Some((mut solved, change)) = solved else {
                 self.solved.push(Solved::UNKNOWN);
                 continue;
             };
+            solved.own_depth.0 += f64::from(start[k].depth);
             let (from, to) = (&start[k], &mut guess[k]);
             let before = *to;
             to.centre = from.centre + (change[0] as f32).clamp(-CENTRE_MOST, CENTRE_MOST);
@@ -307,7 +299,7 @@ impl Rounds<'_> {
         let slots = guess.len();
         let smooth = self.crack.config.smooth_stations;
         let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
-        let deviations: Deviations = self
+        let alone: Vec<Option<(f64, f64)>> = self
             .stations
             .iter()
             .zip(&self.solved)
@@ -315,12 +307,14 @@ impl Rounds<'_> {
             .map(|((station, solved), guess)| {
                 let [_, row, _] = solved.covariance;
                 let own: f64 = (0..3).map(|k| row[k] * station.score[k]).sum();
-                // The station's own opening, in sigma of one station. What was expected of it holds
-                // the texture's errors already.
-                let alone = f64::from(guess.opening) + own;
-                (station.seen && row[1] > 0.0).then(|| alone / row[1].sqrt())
+                (station.seen && row[1] > 0.0)
+                    .then(|| (f64::from(guess.opening) + own, row[1].sqrt()))
             })
             .collect();
+        // The station's own opening, in sigma of one station. What was expected of it holds the
+        // texture's errors already.
+        let deviations: Deviations =
+            alone.iter().map(|alone| alone.map(|(opening, sigma)| opening / sigma)).collect();
         let excess = excess(self.geometry, &deviations, sharing);
         let typical = {
             let known: Vec<f32> = excess.iter().copied().filter(|e| e.is_finite()).collect();
@@ -338,8 +332,12 @@ impl Rounds<'_> {
             noise_error: nan(),
             bend_error: nan(),
             common_error: nan(),
+            opening_alone: nan(),
+            alone_error: nan(),
             depth: nan(),
             depth_error: nan(),
+            depth_seen: nan(),
+            depth_seen_error: nan(),
             level: nan(),
             excess,
             shared,
@@ -359,6 +357,11 @@ impl Rounds<'_> {
             let by_depth = solved.by_depth as f32 * shared.depth_error();
             let by_psf = solved.by_psf as f32 * shared.psf_error();
             out.common_error[k] = by_depth.hypot(by_psf);
+            if let Some((opening, sigma)) = alone[k] {
+                (out.opening_alone[k], out.alone_error[k]) = (opening as f32, sigma as f32);
+            }
+            let (seen, variance) = solved.own_depth;
+            (out.depth_seen[k], out.depth_seen_error[k]) = (seen as f32, variance.sqrt() as f32);
             out.depth[k] = guess[k].depth;
             out.depth_error[k] = solved.variance[2].sqrt() as f32;
             out.level[k] = guess[k].level;
@@ -382,117 +385,4 @@ impl Rounds<'_> {
             .clamp(0.0, 2.0);
         opening.max(0.0) * (1.0 / (0.5 * turn).cos() - 1.0)
     }
-}
-
-impl Station {
-    /// Eliminates the background.
-    fn of(sums: &[f32; SUMS], guess: &Guess) -> Station {
-        let mut normal = [[0.0f64; UNKNOWNS]; UNKNOWNS];
-        let mut score = [0.0f64; UNKNOWNS];
-        let mut next = 0;
-        for i in 0..UNKNOWNS {
-            for j in i..UNKNOWNS {
-                normal[i][j] = f64::from(sums[next]);
-                normal[j][i] = normal[i][j];
-                next += 1;
-            }
-        }
-        for (k, score) in score.iter_mut().enumerate() {
-            *score = f64::from(sums[next + k]);
-        }
-        let [aa, ab, bb] = [normal[0][0], normal[0][1], normal[1][1]];
-        let determinant = aa * bb - ab * ab;
-        if !(determinant > 1e-9 * aa * bb) {
-            return Station::default();
-        }
-        // What the background would become with the shape as it is.
-        let level = guess.level + ((bb * score[0] - ab * score[1]) / determinant) as f32;
-        let slope = guess.slope + ((aa * score[1] - ab * score[0]) / determinant) as f32;
-        for pivot in 0..2 {
-            let lead = normal[pivot];
-            for row in pivot + 1..UNKNOWNS {
-                let factor = normal[row][pivot] / lead[pivot];
-                for column in 0..UNKNOWNS {
-                    normal[row][column] -= factor * lead[column];
-                }
-                score[row] -= factor * score[pivot];
-            }
-        }
-        let mut information = [0.0; 10];
-        let mut next = 0;
-        for i in 2..UNKNOWNS {
-            for j in i..UNKNOWNS {
-                information[next] = normal[i][j];
-                next += 1;
-            }
-        }
-        Station {
-            information,
-            score: [score[2], score[3], score[4], score[5]],
-            level,
-            slope,
-            seen: level > 0.0,
-        }
-    }
-}
-
-impl Solved {
-    const UNKNOWN: Solved = Solved {
-        covariance: [[0.0; 3]; 3],
-        by_depth: 0.0,
-        by_psf: 0.0,
-        variance: [f64::NAN; 3],
-        own_depth: (f64::NAN, f64::NAN),
-    };
-
-    /// Solves for the changes of centre, opening and depth; nothing where nothing is seen.
-    fn of(
-        row: &[f64; 11],
-        prior_centre: f64,
-        prior_depth: f64,
-        sharing: f64,
-    ) -> Option<(Solved, [f64; 3])> {
-        let [cc, cw, cd, ww, wd, dd, cp, wp, yc, yw, yd] = *row;
-        if !(ww > 0.0) {
-            return None;
-        }
-        let cc = cc + prior_centre;
-        let covariance = inverse([[cc, cw, cd], [cw, ww, wd], [cd, wd, dd + prior_depth]])?;
-        let y = [yc, yw, yd];
-        let change = [0, 1, 2].map(|i| (0..3).map(|j| covariance[i][j] * y[j]).sum::<f64>());
-        let plane = cc * ww - cw * cw;
-        // With depth and point spread held at other values, the opening would be another.
-        let by_depth = -(cc * wd - cw * cd) / plane;
-        let by_psf = -(cc * wp - cw * cp) / plane;
-        let own = dd - (ww * cd * cd - 2.0 * cw * cd * wd + cc * wd * wd) / plane;
-        let own_depth = if own > 1e-6 * dd {
-            // The depth's own equation, with centre and opening free.
-            let score = yd - (cd * (ww * yc - cw * yw) + wd * (cc * yw - cw * yc)) / plane;
-            (score / own, 1.0 / (own * sharing))
-        } else {
-            (f64::NAN, f64::NAN)
-        };
-        let variance = [0, 1, 2].map(|k| covariance[k][k] / sharing);
-        Some((Solved { covariance, by_depth, by_psf, variance, own_depth }, change))
-    }
-}
-
-/// The inverse of a symmetric positive matrix.
-fn inverse(m: [[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
-    let cofactor = |i: usize, j: usize| {
-        let (a, b) = ((i + 1) % 3, (i + 2) % 3);
-        let (c, d) = ((j + 1) % 3, (j + 2) % 3);
-        m[a][c] * m[b][d] - m[a][d] * m[b][c]
-    };
-    let determinant: f64 = (0..3).map(|j| m[0][j] * cofactor(0, j)).sum();
-    if !(determinant > 0.0 && determinant.is_finite()) {
-        return None;
-    }
-    let mut out = [[0.0; 3]; 3];
-    for (i, row) in out.iter_mut().enumerate() {
-        for (j, value) in row.iter_mut().enumerate() {
-            *value = cofactor(j, i) / determinant;
-        }
-    }
-    Some(out)
 }

@@ -9,8 +9,11 @@ use super::Crack;
 use super::curve::{Curve, distance, nearest};
 use super::fit::Profile;
 use super::geometry::{Branch, Geometry};
-use super::known::{Known, continue_straight, reach};
+use super::known::{Known, Past, at_border, continue_straight, reach};
 use super::opened::{Open, open_parts};
+use super::ridge::Ridge;
+use super::trace::trace;
+use crate::frame::Region;
 use crate::gauge::View;
 
 /// A traced line goes on from an end that it passes this near, px beyond half the opening.
@@ -28,6 +31,11 @@ const LENGTH_LEAST: usize = 24;
 /// Shorter continuations are noise of the trace, px.
 const CONTINUED_LEAST: usize = 4;
 
+/// Half the side of the square about an end in which is looked for where it goes on, px.
+const WINDOW: usize = 48;
+/// A continuation lies elsewhere when it is this far from the line that is known, px.
+const ELSEWHERE: f32 = 2.0;
+
 /// What is known, with the lines that a search found; nothing when it found nothing new to say.
 pub fn renewed(
     crack: &Crack,
@@ -36,9 +44,9 @@ pub fn renewed(
     profile: &Profile,
     lines: Vec<(Curve, Vec<f32>)>,
 ) -> Option<Known> {
-    let geometry = &*known.geometry;
-    let parts = open_parts(geometry, profile);
-    if parts.iter().all(Option::is_none) && crack.layout.along.is_none() {
+    let parts = open_parts(known, profile);
+    let was_open = known.past.iter().any(Past::was_open);
+    if parts.iter().all(Option::is_none) && !was_open && crack.layout.along.is_none() {
         // What was known has closed, or never was.
         return (!lines.is_empty()).then(|| Known::first(crack, view, lines).0);
     }
@@ -49,13 +57,83 @@ pub fn renewed(
     } else {
         for (branch, part) in branches.iter_mut().zip(&parts) {
             if let Some(part) = part {
-                go_on(crack, branch, *part, &known.opening, &lines);
+                go_on(
+                    crack,
+                    branch,
+                    part.with(&known.past, branch.stations()),
+                    &known.opening,
+                    &lines,
+                );
             }
         }
         add_new(crack, &mut branches, &known.opening, &lines, &mut half_width);
     }
-    let root = Arc::clone(&geometry.root);
-    let mut out = Known::rough(crack, view, &root, branches, &half_width, Some(known.shared));
+    Some(laid_out(crack, view, known, (branches, &half_width), &parts))
+}
+
+/// What is known, with lines that go on where a search near their ends saw them; nothing when they
+/// lie as they did.
+pub fn continued(
+    crack: &Crack,
+    view: &View<'_>,
+    known: &Known,
+    profile: &Profile,
+) -> Option<Known> {
+    let geometry = &*known.geometry;
+    let parts = open_parts(known, profile);
+    let mut branches = known.moved(crack, &known.centre);
+    let mut changed = false;
+    for (branch, part) in branches.iter_mut().zip(&parts) {
+        let Some(part) = part.filter(|part| !part.last_hidden) else { continue };
+        let Some(window) = window(crack, geometry.at[part.last]) else { continue };
+        let lines: Vec<(Curve, Vec<f32>)> = trace(&Ridge::find(crack, view, window), 1)
+            .into_iter()
+            .map(|line| (line.curve, line.half_width))
+            .collect();
+        let mut new = branch.clone();
+        let part = part.with(&known.past, branch.stations());
+        go_on(crack, &mut new, part, &known.opening, &lines);
+        let places = branch.stations().skip(part.last.saturating_sub(branch.first));
+        let elsewhere = places.zip(&new.curve.points[(part.last - branch.first).min(new.own)..]);
+        let elsewhere = elsewhere
+            .filter(|(_, at)| branch.curve.nearest(**at).is_some_and(|(_, far)| far > ELSEWHERE));
+        let goes_on = new.own > branch.own + CONTINUED_LEAST;
+        if new.first == branch.first
+            && (goes_on
+                || new.own > part.last - branch.first + CONTINUED_LEAST
+                    && elsewhere.count() > CONTINUED_LEAST)
+        {
+            *branch = new;
+            changed = true;
+        }
+    }
+    let half_width: Vec<f32> = known.opening.iter().map(|w| (0.5 * w).max(2.0)).collect();
+    changed.then(|| laid_out(crack, view, known, (branches, &half_width), &parts))
+}
+
+/// The surroundings of an end that lies inside the region.
+fn window(crack: &Crack, at: [f32; 2]) -> Option<Region> {
+    let all = crack.config.region;
+    let side = |at: f32, start: usize, size: usize| {
+        let from = (at as usize).saturating_sub(WINDOW).max(start);
+        let to = (at as usize + WINDOW).min(start + size);
+        (from, to.saturating_sub(from))
+    };
+    let ((x, width), (y, height)) = (side(at[0], all.x, all.width), side(at[1], all.y, all.height));
+    let inside = !at_border(at, crack) && width.min(height) > WINDOW;
+    inside.then_some(Region { x, y, width, height })
+}
+
+/// New lines with the stations that they have in common with what is known.
+fn laid_out(
+    crack: &Crack,
+    view: &View<'_>,
+    known: &Known,
+    (branches, half_width): (Vec<Branch>, &[f32]),
+    parts: &[Option<Open>],
+) -> Known {
+    let root = Arc::clone(&known.geometry.root);
+    let mut out = Known::rough(crack, view, &root, branches, half_width, Some(known.shared));
     for part in parts.iter().flatten() {
         for k in part.stations() {
             out.opening[k] = known.opening[k];
@@ -69,7 +147,7 @@ pub fn renewed(
         reach(&out.opening, out.shared.psf_px),
     );
     out.geometry = Arc::new(again);
-    Some(out)
+    out
 }
 
 /// Where each station has a line of its own, closed stations take what the search found on theirs.

@@ -8,6 +8,7 @@
 
 use super::fit::Profile;
 use super::geometry::Geometry;
+use super::known::Past;
 
 /// Frames over which a background is remembered: longer than what passes by.
 const MEMORY: f32 = 200.0;
@@ -15,6 +16,10 @@ const MEMORY: f32 = 200.0;
 const SHORT_MEMORY: f32 = 12.0;
 /// ln of a change of one station's background against the others'.
 const LOCAL: f32 = 0.35;
+/// A level's own noise is far less, once it has been seen in more frames than these.
+const SEEN_LEAST: f32 = 3.0;
+/// Beside a station whose background has changed so many to each side are not trusted either.
+const BLIND_BESIDE: usize = 6;
 /// ln of a change of all.
 const GLOBAL: f32 = 0.15;
 /// Share of stations that may fail before the frame is marked.
@@ -71,8 +76,7 @@ impl Judge {
         let Some(brightness) = brightness else { return out };
         for k in 0..profile.level.len() {
             let change = (profile.level[k] / brightness / self.relative[k]).ln();
-            // A level's own noise is far less, once it has been seen some times.
-            if change.abs() > LOCAL && self.seen[k] > 3.0 {
+            if change.abs() > LOCAL && self.seen[k] > SEEN_LEAST {
                 out.blind.push(k);
             }
         }
@@ -125,6 +129,14 @@ impl Judge {
         }
     }
 
+    /// Background of a station over the typical one, where it is known well enough to be relied on.
+    pub fn ground(&self, station: usize) -> f32 {
+        match (self.relative.get(station), self.seen.get(station)) {
+            (Some(relative), Some(seen)) if *seen > SEEN_LEAST => *relative,
+            _ => f32::NAN,
+        }
+    }
+
     /// Where the lines have moved, backgrounds are learnt anew.
     pub fn forget(&mut self, stations: impl Iterator<Item = usize>) {
         for k in stations {
@@ -133,6 +145,21 @@ impl Judge {
             }
         }
     }
+}
+
+/// Stations whose background has changed against the others', with their neighbours.
+pub fn blind(levels: &[f32], past: &[Past]) -> Vec<bool> {
+    let ratios = levels.iter().zip(past).map(|(level, past)| level / past.ground);
+    let ratios: Vec<f32> = ratios.collect();
+    let mut out = vec![false; levels.len()];
+    let Some(brightness) = median(ratios.clone()) else { return out };
+    for (k, ratio) in ratios.iter().enumerate() {
+        if (ratio / brightness).ln().abs() > LOCAL {
+            out[k.saturating_sub(BLIND_BESIDE)..(k + BLIND_BESIDE + 1).min(levels.len())]
+                .fill(true);
+        }
+    }
+    out
 }
 
 fn typical(profile: &Profile, own: &[usize]) -> f32 {

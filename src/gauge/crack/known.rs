@@ -27,7 +27,44 @@ pub struct Known {
     /// Of each station: distance of the centre from the line, and opening, px.
     pub centre: Vec<f32>,
     pub opening: Vec<f32>,
+    pub past: Vec<Past>,
     pub shared: Shared,
+}
+
+/// What a station has shown in the frames before.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// Its depth over the crack's, by what it showed itself, and 1/variance of that.
+    pub depth: f32,
+    pub depth_information: f32,
+    /// Frames in which it was measured, and the share of the last ones in which it was open.
+    pub frames: f32,
+    pub openness: f32,
+    /// Its background over the crack's typical one; NaN where that is not known yet.
+    pub ground: f32,
+}
+
+impl Past {
+    /// Of a station that was never seen.
+    pub const NONE: Past =
+        Past { depth: 1.0, depth_information: 0.0, frames: 0.0, openness: 0.0, ground: f32::NAN };
+
+    /// Expected depth over the crack's, and its variance: what it showed, and that stations are
+    /// alike but for what they are filled by. A depth that is `told` holds for all.
+    pub fn filling(&self, shared: &Shared, told: bool) -> (f32, f64) {
+        if told {
+            return (1.0, 1e-12);
+        }
+        let alike = 1.0 / (shared.fill * shared.fill);
+        let sum = alike + self.depth_information;
+        let expected = (alike + self.depth_information * self.depth) / sum;
+        (expected, 1.0 / f64::from(sum))
+    }
+
+    /// True when it was open more often than not.
+    pub fn was_open(&self) -> bool {
+        self.openness > 0.5
+    }
 }
 
 impl Known {
@@ -62,7 +99,7 @@ impl Known {
     /// Whether the first line has its mouth at its last station: the end at the region's border, or
     /// else the wider one; of equal ones the upper, then the left.
     fn opens_towards_its_end(&self, seen: &Profile, crack: &Crack) -> bool {
-        let Some(open) = open_parts(&self.geometry, seen).first().copied().flatten() else {
+        let Some(open) = open_parts(self, seen).first().copied().flatten() else {
             return false;
         };
         let (first, last) = (self.geometry.at[open.first], self.geometry.at[open.last]);
@@ -113,7 +150,13 @@ impl Known {
             crack.config.region,
             reach(&opening, psf),
         );
-        Known { geometry: Arc::new(geometry), centre: vec![0.0; slots], opening, shared }
+        Known {
+            geometry: Arc::new(geometry),
+            centre: vec![0.0; slots],
+            opening,
+            past: vec![Past::NONE; slots],
+            shared,
+        }
     }
 
     /// The same with its lines where a profile saw the centres, and openings as it saw them.
@@ -140,7 +183,13 @@ impl Known {
             crack.config.region,
             reach(&opening, shared.psf_px),
         );
-        Known { geometry: Arc::new(geometry), centre: vec![0.0; opening.len()], opening, shared }
+        Known {
+            geometry: Arc::new(geometry),
+            centre: vec![0.0; opening.len()],
+            past: vec![Past::NONE; opening.len()],
+            opening,
+            shared,
+        }
     }
 
     /// The lines with their nodes moved across by `centre`, px; NaN moves as the neighbours do.
@@ -200,7 +249,7 @@ impl Layout {
             let own = curve.points.len();
             let starts_inside = curve.points.first().is_some_and(|at| !at_border(*at, crack));
             let free = room.len().saturating_sub(own + AHEAD);
-            let lead = if k == 0 && self.along.is_none() && starts_inside { free / 4 } else { 0 };
+            let lead = if k == 0 && self.along.is_none() && starts_inside { free / 8 } else { 0 };
             if self.along.is_none() {
                 continue_straight(&mut curve, crack);
             }

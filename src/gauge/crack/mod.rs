@@ -10,17 +10,22 @@
 mod across;
 mod config;
 mod curve;
+mod direction;
 mod fit;
 mod follow;
 mod geometry;
 mod judge;
 mod known;
+mod learn;
 mod opened;
+mod plane;
+mod report;
 mod ridge;
 mod scatter;
 mod schema;
 mod shape;
 mod shared;
+mod station;
 mod summary;
 mod tip;
 mod trace;
@@ -130,6 +135,8 @@ enum Errand {
     /// Look for the path, anew or where it has gone on.
     #[default]
     Search,
+    /// Look only near the ends that are known, for where they go on.
+    Ends,
     /// Nothing: it was looked for a short time ago.
     None,
 }
@@ -167,7 +174,7 @@ impl Crack {
             let lines = Lines::new(self.config.region, self.config.across());
             return vec![across::search(self, &lines, view)];
         }
-        trace::trace(&ridge::Ridge::find(self, view), self.layout.branches)
+        trace::trace(&ridge::Ridge::find(self, view, self.config.region), self.layout.branches)
             .into_iter()
             .map(|line| (line.curve, line.half_width))
             .collect()
@@ -198,10 +205,14 @@ impl Gauge for Crack {
         match &hints.known {
             Some(known) => {
                 let profile = fit(self, view, known);
-                if searched {
-                    let lines = self.lines(view);
-                    out.renewed = follow::renewed(self, view, known, &profile, lines).map(Arc::new);
-                }
+                let renewed = match hints.errand {
+                    Errand::Search => {
+                        follow::renewed(self, view, known, &profile, self.lines(view))
+                    }
+                    Errand::Ends => follow::continued(self, view, known, &profile),
+                    Errand::None => None,
+                };
+                out.renewed = renewed.map(Arc::new);
                 out.seen = Some((Arc::clone(known), profile));
             }
             None if searched => {

@@ -1,10 +1,14 @@
 //! Which stations are open: the longest stretch of each line whose opening stands out of its error.
 
+use std::ops::Range;
+
 use super::fit::{Profile, by_branch};
-use super::geometry::Geometry;
+use super::known::{Known, Past};
 
 /// A mean opening this many sigma above zero is open.
 const OPEN_SIGMA: f64 = 3.6;
+/// Where it was open in most of the frames before, this is enough.
+const STILL_OPEN_SIGMA: f64 = 1.4;
 /// Stations (one sigma) over which openness is judged, beyond those that share a change.
 const JUDGED_OVER: f64 = 8.0;
 /// The ends go back to where a station by itself is this many sigma open.
@@ -14,9 +18,14 @@ const END_SHARE: f32 = 0.5;
 const END_WITHIN: usize = 16;
 /// Closed stations that an open stretch may bridge.
 const BRIDGE: usize = 12;
+/// The same between two stretches each of which would be believed by itself: where a crack kinks, the
+/// line may cut the corner.
+const BRIDGE_SURE: usize = 40;
 /// A further line is believed when its mean opening is this many sigma: among all that looks like a
 /// line it was chosen for standing out. So is the crack, when it is seen for the first time.
 pub const BELIEVED_SIGMA: f64 = 7.0;
+/// Frames over which an expected opening is a mean, about.
+const EXPECTED_OVER: f32 = 9.0;
 /// Open stations that make a crack.
 pub const STATIONS_LEAST: usize = 10;
 
@@ -25,9 +34,39 @@ pub const STATIONS_LEAST: usize = 10;
 pub struct Open {
     pub first: usize,
     pub last: usize,
+    /// That an end was not seen in this frame: it is where it was before.
+    pub first_hidden: bool,
+    pub last_hidden: bool,
 }
 
 impl Open {
+    fn between(first: usize, last: usize) -> Open {
+        Open { first, last, first_hidden: false, last_hidden: false }
+    }
+
+    /// Goes on over stations that were not measured and were open before.
+    fn over_hidden(&mut self, stations: Range<usize>, profile: &Profile, past: &[Past]) {
+        let hidden = |k: &usize| profile.opening[*k].is_nan();
+        let open = |k: &usize| past[*k].was_open();
+        let after = (self.last + 1..stations.end).take_while(hidden).filter(open).last();
+        let before = (stations.start..self.first).rev().take_while(hidden).filter(open).last();
+        if let Some(last) = after {
+            (self.last, self.last_hidden) = (last, true);
+        }
+        if let Some(first) = before {
+            (self.first, self.first_hidden) = (first, true);
+        }
+    }
+
+    /// The same with the stations that were open more often than not in the frames before.
+    pub fn with(mut self, past: &[Past], stations: Range<usize>) -> Open {
+        let was_open = |k: &usize| past[*k].was_open();
+        let (first, last) = (stations.clone().find(was_open), stations.rev().find(was_open));
+        self.first = first.map_or(self.first, |first| first.min(self.first));
+        self.last = last.map_or(self.last, |last| last.max(self.last));
+        self
+    }
+
     /// Its places.
     pub fn stations(&self) -> std::ops::RangeInclusive<usize> {
         self.first..=self.last
@@ -39,8 +78,10 @@ pub fn own_error(profile: &Profile, k: usize) -> f32 {
     (profile.noise_error[k] * profile.excess[k].sqrt()).hypot(profile.bend_error[k])
 }
 
-/// The open part of each line.
-pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
+/// The open part of each line. Where stations beyond an end were not measured, it goes on over those
+/// that were open in the frames before.
+pub fn open_parts(known: &Known, profile: &Profile) -> Vec<Option<Open>> {
+    let (geometry, past) = (&*known.geometry, &known.past[..]);
     let rows: Vec<[f64; 2]> = (0..profile.opening.len())
         .map(|k| {
             let (opening, error) =
@@ -53,7 +94,7 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
     // Of a mean over more stations than share a change, the error is less.
     let shared = f64::from(profile.sharing);
     let over = shared.hypot(2.0 * std::f64::consts::PI.sqrt() * JUDGED_OVER);
-    let least = OPEN_SIGMA * (shared / over).sqrt();
+    let judged = (shared / over).sqrt();
     geometry
         .branches
         .iter()
@@ -62,13 +103,20 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
             let range = branch.stations();
             let stands_out = |k: usize| {
                 let [sum, weight] = smooth[k];
-                weight > 0.0 && sum / weight > least / weight.sqrt()
+                let least = if past[k].was_open() { STILL_OPEN_SIGMA } else { OPEN_SIGMA };
+                weight > 0.0 && sum / weight > least * judged / weight.sqrt()
             };
             let places = range.filter(|k| profile.opening[*k].is_finite()).enumerate();
             let seen: Vec<(usize, usize)> = places.collect();
             // What was not measured is no gap: gaps are counted in measured stations.
-            let part = longest(seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n))?;
-            let mut open = Open { first: seen[part.first].1, last: seen[part.last].1 };
+            let places = seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n);
+            let sure = |first: usize, last: usize| {
+                let open = Open::between(seen[first].1, seen[last].1);
+                significance(profile, open) > BELIEVED_SIGMA
+                    || lasting(known, profile, open) > BELIEVED_SIGMA
+            };
+            let part = longest(places, sure)?;
+            let mut open = Open::between(seen[part.0].1, seen[part.1].1);
             // What stations share reaches beyond an end that stands wide open.
             let inside = |k: usize| {
                 let near = k.saturating_sub(END_WITHIN).max(open.first)
@@ -82,8 +130,11 @@ pub fn open_parts(geometry: &Geometry, profile: &Profile) -> Vec<Option<Open>> {
             let ended: Vec<bool> = open.stations().map(ended).collect();
             let (first, last) =
                 (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
-            open = Open { first: open.first + first, last: open.first + last };
-            let believed = line == 0 || significance(profile, open) > BELIEVED_SIGMA;
+            open = Open::between(open.first + first, open.first + last);
+            open.over_hidden(branch.stations(), profile, past);
+            let believed = line == 0
+                || significance(profile, open) > BELIEVED_SIGMA
+                || lasting(known, profile, open) > BELIEVED_SIGMA;
             (open.last + 1 - open.first >= STATIONS_LEAST && believed).then_some(open)
         })
         .collect()
@@ -102,20 +153,52 @@ pub fn significance(profile: &Profile, open: Open) -> f64 {
     if error > 0.0 { sum / error } else { 0.0 }
 }
 
-/// The longest stretch of ascending places, bridging short gaps.
-fn longest(places: impl Iterator<Item = usize>) -> Option<Open> {
-    let (mut best, mut now): (Option<Open>, Option<Open>) = (None, None);
+/// The same of the openings that the last frames led to expect: noise averages out over these, and
+/// texture does not.
+fn lasting(known: &Known, profile: &Profile, open: Open) -> f64 {
+    let (mut sum, mut variance, mut count) = (0.0, 0.0, 0.0);
+    for k in open.stations().filter(|k| profile.opening[*k].is_finite()) {
+        let frames = known.past[k].frames.min(EXPECTED_OVER);
+        if frames < EXPECTED_OVER {
+            // What it was chosen by is not forgotten yet.
+            return 0.0;
+        }
+        sum += f64::from(known.opening[k]);
+        let share = 1.0 / frames + (profile.excess[k] - 1.0);
+        variance += f64::from(profile.noise_error[k]).powi(2) * f64::from(share)
+            + f64::from(profile.bend_error[k]).powi(2);
+        count += 1.0;
+    }
+    let error = (variance * f64::from(profile.sharing).min(count)).sqrt();
+    if error > 0.0 { sum / error } else { 0.0 }
+}
+
+/// First and last of the longest stretch of ascending places, bridging short gaps, and longer ones
+/// between stretches that are `sure`.
+fn longest(
+    places: impl Iterator<Item = usize>,
+    sure: impl Fn(usize, usize) -> bool,
+) -> Option<(usize, usize)> {
+    let mut stretches: Vec<(usize, usize)> = Vec::new();
     for k in places {
-        now = match now {
-            Some(part) if k - part.last <= BRIDGE => Some(Open { last: k, ..part }),
-            _ => Some(Open { first: k, last: k }),
-        };
-        let length = |part: &Open| part.last - part.first;
-        if best.is_none_or(|best| now.is_some_and(|now| length(&now) > length(&best))) {
-            best = now;
+        match stretches.last_mut() {
+            Some((_, last)) if k - *last <= BRIDGE => *last = k,
+            _ => stretches.push((k, k)),
         }
     }
-    best
+    let mut joined: Vec<(usize, usize)> = Vec::new();
+    for (first, last) in stretches {
+        match joined.last_mut() {
+            Some((start, end))
+                if first - *end <= BRIDGE_SURE && sure(*start, *end) && sure(first, last) =>
+            {
+                *end = last;
+            }
+            _ => joined.push((first, last)),
+        }
+    }
+    // Of equally long ones the first.
+    joined.into_iter().rev().max_by_key(|(first, last)| last - first)
 }
 
 #[cfg(test)]
@@ -124,8 +207,9 @@ mod tests {
 
     #[test]
     fn short_gaps_are_bridged_and_the_longest_stretch_wins() {
-        let places = (0..20).chain(26..60).chain(90..120);
-        assert_eq!(longest(places), Some(Open { first: 0, last: 59 }));
-        assert_eq!(longest(std::iter::empty()), None);
+        let places = || (0..20).chain(26..60).chain(90..120);
+        assert_eq!(longest(places(), |_, _| false), Some((0, 59)));
+        assert_eq!(longest(places(), |_, _| true), Some((0, 119)));
+        assert_eq!(longest(std::iter::empty(), |_, _| true), None);
     }
 }

@@ -119,10 +119,11 @@ fn normal(u: f32) -> (f32, f32) {
     (if u >= 0.0 { 1.0 - tail } else { tail }, density)
 }
 
-/// 2^x for x ≤ 0, to 2e-7 of its value; 0 below 2^−100.
+/// 2^x for x ≤ 0, to 2e-7 of its value; never below 2^−40: products of two smaller ones are
+/// subnormal numbers, with which processors are slow.
 #[inline(always)]
 fn power_of_two(x: f32) -> f32 {
-    let x = if x < -100.0 { -100.0 } else { x };
+    let x = if x < -40.0 { -40.0 } else { x };
     // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
     let shifted = x + 12_582_912.0;
     let whole = shifted - 12_582_912.0;

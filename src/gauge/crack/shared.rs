@@ -5,8 +5,8 @@
 //! changed contrast), its own value holds for it and the frame is marked.
 
 use super::Crack;
-use super::fit::{Solved, Station};
 use super::shape::Guess;
+use super::station::{Solved, Station};
 
 /// A change of this many sigma, and this share of the value, is one.
 const JUMP_SIGMA: f64 = 4.0;
@@ -50,11 +50,6 @@ impl Shared {
         }
     }
 
-    /// Variance of one station's depth about the crack's.
-    pub fn depth_variance(&self) -> f64 {
-        f64::from(self.fill * self.depth).powi(2)
-    }
-
     /// One sigma of the depth, with all that is known.
     pub fn depth_error(&self) -> f32 {
         1.0 / (self.depth_information + self.new_depth_information).sqrt()
@@ -76,11 +71,11 @@ impl Shared {
         &self,
         crack: &Crack,
         stations: &[Station],
-        guess: &[Guess],
+        (guess, fill): (&[Guess], &[(f32, f64)]),
         known: &Shared,
         free: bool,
     ) -> Shared {
-        let (score, own) = open(stations, guess, self.psf_px);
+        let (score, own) = open(stations, guess, fill, self.psf_px);
         let trust = if free { 1e-3 } else { 1.0 };
         let prior = |information: f32| {
             if information < GIVEN { trust * f64::from(information) } else { f64::from(GIVEN) }
@@ -134,9 +129,10 @@ impl Shared {
     pub fn learn_fill(&mut self, solved: &[Solved], guess: &[Guess], excess: f32) {
         let (mut sum, mut weight) = (0.0, 0.0);
         for (solved, guess) in solved.iter().zip(guess) {
-            let (change, variance) = solved.own_depth;
+            let (seen, variance) = solved.own_depth;
             let variance = variance * f64::from(excess);
             let depth = f64::from(self.depth);
+            let change = seen - depth;
             if guess.opening > self.psf_px && variance < (0.2 * depth).powi(2) {
                 let tap = 1.0 / (variance + (0.05 * depth).powi(2));
                 sum += tap * ((change * change - variance) / (depth * depth));
@@ -157,18 +153,30 @@ impl Shared {
 }
 
 /// What all open stations say of depth and point spread: score, and information (dd, dp, pp).
-fn open(stations: &[Station], guess: &[Guess], psf_px: f32) -> ([f64; 2], [f64; 3]) {
+fn open(
+    stations: &[Station],
+    guess: &[Guess],
+    fill: &[(f32, f64)],
+    psf_px: f32,
+) -> ([f64; 2], [f64; 3]) {
     let (mut score, mut information) = ([0.0; 2], [0.0; 3]);
-    for (station, _) in
-        stations.iter().zip(guess).filter(|(s, guess)| s.seen && guess.opening > 0.8 * psf_px)
+    for ((station, _), (share, _)) in stations
+        .iter()
+        .zip(guess)
+        .zip(fill)
+        .filter(|((s, guess), _)| s.seen && guess.opening > 0.8 * psf_px)
     {
         let [cc, cw, cd, cp, ww, wd, wp, dd, dp, pp] = station.information;
+        // The station's own depth is a share of the crack's.
+        let share = f64::from(*share);
+        let (cd, wd, dp, dd) = (share * cd, share * wd, share * dp, share * share * dd);
         let plane = cc * ww - cw * cw;
         if !(plane > 1e-9 * cc * ww) {
             continue;
         }
         // Without the station's own centre and opening.
         let [sc, sw, sd, sp] = station.score;
+        let sd = share * sd;
         let solve = |c: f64, w: f64| [(ww * c - cw * w) / plane, (cc * w - cw * c) / plane];
         let (d, p) = (solve(cd, wd), solve(cp, wp));
         score[0] += sd - d[0] * sc - d[1] * sw;

@@ -1,20 +1,34 @@
-//! Where a crack ends. Near a tip an opening goes with the root of the distance to it (linear
-//! elastic fracture mechanics: M. L. Williams, J. Appl. Mech. 24, 109, 1957), so its square is
-//! extrapolated to zero.
+//! Where a crack ends.
+//!
+//! Near a tip an opening goes with the root of the distance to it, and then with that to the power
+//! of 3/2 (linear elastic fracture mechanics: M. L. Williams, J. Appl. Mech. 24, 109, 1957); a blunt
+//! end is a step. Both are put against what each station says by itself, unshared with its
+//! neighbours, on both sides of the end: maximum likelihood of the end's place, with its error from
+//! how fast the likelihood falls beside it.
+
+use std::ops::Range;
 
 use super::Crack;
 use super::fit::Profile;
 use super::geometry::Geometry;
 use super::known::at_border;
-use super::opened::{Open, own_error};
+use super::opened::Open;
 
-/// Stations from which the tip is extrapolated.
-const STATIONS: usize = 40;
-/// The extrapolation may not leave what was judged open far behind, stations.
-const MOST: f64 = 12.0;
-/// Nearer to the tip than the stations that share a change, the square is no straight line: one
-/// sigma of that, as a share of those stations.
-const SHARE_OF_SHARING: f64 = 0.25;
+/// Stations of the open part that are looked at, and closed ones beyond its end.
+const INSIDE: usize = 60;
+const BEYOND: usize = 24;
+/// With fewer closed stations an end is not seen as one.
+const BEYOND_LEAST: f64 = 4.0;
+/// The end may lie so many stations from where openness was judged to end.
+const MOST: f64 = 20.0;
+/// Step of the search, stations.
+const STEP: f64 = 0.5;
+/// How much the second term may bend the opening over [`INSIDE`] stations, share of the first.
+const BENDING: f64 = 0.5;
+/// One sigma of an end that is not seen, or is no better known, px.
+const UNSEEN: f64 = 12.0;
+/// What the path's own course near its end leaves open, px.
+const PATH: f64 = 0.5;
 
 /// The tip of a line.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +46,8 @@ pub struct Tip {
     pub length_error: f64,
     /// It is the last open station, not the first.
     pub forward: bool,
+    /// It was not seen in this frame.
+    pub hidden: bool,
 }
 
 /// The tip of an open part: its end inside the region, or else its narrower end, unless it was the
@@ -47,42 +63,25 @@ pub fn find(
     let branch = geometry.branches.iter().find(|b| b.stations().contains(&open.first))?;
     let range = branch.stations();
     let outside = |k: usize| at_border(geometry.at[k], crack);
-    // Not a number counts as closed.
-    let width = |k: usize| profile.opening[k].max(0.0);
     let forward = match (outside(open.first), outside(open.last)) {
         (true, false) => true,
         (false, true) => false,
-        _ => {
-            let end = ((open.last - open.first) / 3).min(STATIONS);
-            let sum = |from: usize| (from..from + end).map(width).sum::<f32>();
-            let (first, last) = (sum(open.first), sum(open.last + 1 - end));
-            // What was the tip stays it unless the openings clearly speak for the other end.
-            if last < 0.5 * first {
-                true
-            } else if first < 0.5 * last {
-                false
-            } else {
-                // A free line was laid out from its mouth to its tip.
-                before.unwrap_or(crack.layout.along.is_none() || last <= first)
-            }
+        _ => narrower_end(profile, open)
+            // A free line was laid out from its mouth to its tip.
+            .unwrap_or_else(|| before.unwrap_or(crack.layout.along.is_none())),
+    };
+    let end = |forward: bool| {
+        let (last, hidden) =
+            if forward { (open.last, open.last_hidden) } else { (open.first, open.first_hidden) };
+        match (hidden, find_end(profile, range.clone(), open, forward)) {
+            (false, Some(found)) => found,
+            _ => (last as f64, UNSEEN),
         }
     };
-    let span = (open.last - open.first + 1).min(STATIONS);
-    let stations =
-        if forward { open.last + 1 - span..open.last + 1 } else { open.first..open.first + span };
-    let end = if forward { open.last } else { open.first } as f64;
-    let from = zero_of_square(profile, stations);
-    let (place, error) = match from {
-        // A line that does not close ends where it is no longer seen.
-        Some((zero, error)) if (zero - end).abs() < MOST => (zero, error),
-        _ => {
-            let last = if forward { open.last } else { open.first };
-            let sharp = profile.opening[last] > 4.0 * own_error(profile, last);
-            (end, if sharp { 0.5 * f64::from(profile.sharing).sqrt() } else { MOST })
-        }
-    };
-    let error = error.hypot(SHARE_OF_SHARING * f64::from(profile.sharing));
-    let place = place.clamp(range.start as f64, (range.end - 1) as f64);
+    let (place, error) = end(forward);
+    let other = if forward { open.first } else { open.last };
+    let (other_place, other_error) =
+        if outside(other) { (other as f64, 0.0) } else { end(!forward) };
     let point = |k: usize| {
         let ([x, y], [nx, ny]) = (geometry.at[k], geometry.normal[k]);
         let by = if centre[k].is_finite() { centre[k] } else { 0.0 };
@@ -92,8 +91,6 @@ pub fn find(
     let share = place - whole as f64;
     let (a, b) = (point(whole), point(whole + 1));
     let [nx, ny] = geometry.normal[whole];
-    let other = if forward { open.first } else { open.last };
-    let length = along(geometry, other, place);
     let seen = profile.centre_error[whole.clamp(open.first, open.last)];
     let across = if seen.is_finite() { f64::from(seen).clamp(0.1, 2.0) } else { 2.0 };
     Some(Tip {
@@ -102,15 +99,16 @@ pub fn find(
         along_error: error,
         across_error: across,
         tangent: (f64::from(ny), f64::from(-nx)),
-        length,
+        length: along(geometry, other_place, place),
         forward,
-        length_error: if outside(other) { error } else { error * std::f64::consts::SQRT_2 },
+        hidden: if forward { open.last_hidden } else { open.first_hidden },
+        length_error: error.hypot(other_error),
     })
 }
 
-/// Length of the path between a station and a place, px.
-pub fn along(geometry: &Geometry, station: usize, place: f64) -> f64 {
-    let (from, to) = (f64::min(station as f64, place), f64::max(station as f64, place));
+/// Length of the path between two places, px.
+pub fn along(geometry: &Geometry, from: f64, to: f64) -> f64 {
+    let (from, to) = (from.min(to), from.max(to));
     let mut sum = 0.0;
     for k in from.floor() as usize..(to.ceil() as usize).min(geometry.slots() - 1) {
         let ([ax, ay], [bx, by]) = (geometry.at[k], geometry.at[k + 1]);
@@ -123,38 +121,145 @@ pub fn along(geometry: &Geometry, station: usize, place: f64) -> f64 {
     sum
 }
 
-/// The station at which the straight line through w² reaches zero, and its one sigma; nothing where
-/// the opening does not close towards it.
-fn zero_of_square(profile: &Profile, stations: std::ops::Range<usize>) -> Option<(f64, f64)> {
-    let points: Vec<(f64, f64, f64)> = stations
+/// Whether the last end is the narrower one; nothing where the openings do not clearly say.
+fn narrower_end(profile: &Profile, open: Open) -> Option<bool> {
+    // Not a number counts as closed.
+    let width = |k: usize| profile.opening[k].max(0.0);
+    let end = ((open.last - open.first) / 3).min(INSIDE);
+    let sum = |from: usize| (from..from + end).map(width).sum::<f32>();
+    let (first, last) = (sum(open.first), sum(open.last + 1 - end));
+    match (last < 0.5 * first, first < 0.5 * last) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+/// One station near an end: its place outward from the end that was judged, its opening, and
+/// 1/variance of that.
+type Seen = (f64, f64, f64);
+
+/// Place of the end and its one sigma, stations; nothing where too little is seen.
+fn find_end(
+    profile: &Profile,
+    stations: Range<usize>,
+    open: Open,
+    forward: bool,
+) -> Option<(f64, f64)> {
+    let end = if forward { open.last } else { open.first };
+    let inside = INSIDE.min(open.last - open.first + 1);
+    let near = if forward {
+        end + 1 - inside..(end + BEYOND + 1).min(stations.end)
+    } else {
+        end.saturating_sub(BEYOND).max(stations.start)..end + inside
+    };
+    let outward = |k: usize| if forward { k as f64 - end as f64 } else { end as f64 - k as f64 };
+    let seen: Vec<Seen> = near
         .filter_map(|k| {
-            let (opening, error) =
-                (f64::from(profile.opening[k]), f64::from(own_error(profile, k)));
-            let known = opening.is_finite() && error > 0.0;
-            let weight = 1.0 / (2.0 * opening.abs().max(error) * error).powi(2);
-            known.then_some((k as f64, opening * opening.abs(), weight))
+            let (opening, error) = (profile.opening_alone[k], profile.alone_error[k]);
+            let variance = f64::from(error).powi(2) * f64::from(profile.excess[k])
+                + f64::from(profile.bend_error[k]).powi(2);
+            let weight = 1.0 / variance;
+            (opening.is_finite() && weight.is_finite()).then_some((
+                outward(k),
+                f64::from(opening),
+                weight,
+            ))
         })
         .collect();
-    let (mut w, mut ws, mut wq, mut wss, mut wsq) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for (s, square, weight) in &points {
-        w += weight;
-        ws += weight * s;
-        wq += weight * square;
-        wss += weight * s * s;
-        wsq += weight * s * square;
-    }
-    let determinant = w * wss - ws * ws;
-    if !(determinant > 0.0) {
+    let furthest = seen.iter().map(|s| s.0).fold(0.0, f64::max);
+    if seen.len() < INSIDE / 4 || furthest < BEYOND_LEAST {
         return None;
     }
-    let slope = (w * wsq - ws * wq) / determinant;
-    let level = (wss * wq - ws * wsq) / determinant;
-    let zero = -level / slope;
-    let misfit: f64 =
-        points.iter().map(|(s, q, weight)| weight * (q - level - slope * s).powi(2)).sum();
-    let misfit = (misfit / (points.len() as f64 - 2.0).max(1.0)).max(1.0);
-    // Var(zero) = (1, zero) Cov (1, zero)ᵀ / slope²; neighbours share their error.
-    let variance = (wss - 2.0 * zero * ws + zero * zero * w) / determinant / (slope * slope);
-    let variance = variance.abs() * f64::from(profile.sharing) * misfit;
-    zero.is_finite().then_some((zero, variance.sqrt()))
+    let steps = ((MOST + MOST.min(furthest)) / STEP) as usize;
+    let places: Vec<f64> = (0..=steps).map(|k| STEP * k as f64 - MOST).collect();
+    // What the end leaves unexplained, for both of its forms.
+    let curves = [0.5, 0.0].map(|power| -> Vec<f64> {
+        places.iter().map(|place| unexplained(&seen, *place, power)).collect()
+    });
+    let best = curves.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    // A model that does not fit is no better known than it fits.
+    let allowed = (best / (seen.len() as f64 - 3.0).max(1.0)).max(1.0);
+    // Mean and variance over the likelihood, which may have more than one summit, of both forms:
+    // which of them it is, is not known either.
+    let (mut sum, mut mean, mut square) = (0.0, 0.0, 0.0);
+    for (place, chi2) in curves.iter().flat_map(|curve| places.iter().zip(curve)) {
+        let likelihood = (-0.5 * (chi2 - best) / allowed).exp();
+        sum += likelihood;
+        mean += likelihood * place;
+        square += likelihood * place * place;
+    }
+    let mean = mean / sum;
+    let variance = (square / sum - mean * mean).max(0.0) + STEP * STEP / 12.0 + PATH * PATH;
+    let place = if forward { end as f64 + mean } else { end as f64 - mean };
+    mean.is_finite()
+        .then(|| (place.clamp(stations.start as f64, (stations.end - 1) as f64), variance.sqrt()))
+}
+
+/// Σ weight · (opening − model)², for the best model that ends at `place`: the distance to it to
+/// the power `power`, and to the next one.
+fn unexplained(seen: &[Seen], place: f64, power: f64) -> f64 {
+    let (mut aa, mut ab, mut bb, mut ay, mut by, mut yy) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+    for (at, opening, weight) in seen {
+        yy += weight * opening * opening;
+        let far = (place - at) / INSIDE as f64;
+        if far <= 0.0 {
+            continue;
+        }
+        let first = if power > 0.0 { far.sqrt() } else { 1.0 };
+        let next = first * far;
+        aa += weight * first * first;
+        ab += weight * first * next;
+        bb += weight * next * next;
+        ay += weight * first * opening;
+        by += weight * next * opening;
+    }
+    if !(aa > 0.0) {
+        return yy;
+    }
+    // The bend is a share of the first term's size, and 0 within its one sigma.
+    let size = (ay / aa).max(1e-3);
+    let bb = bb + (BENDING * size).powi(-2);
+    let determinant = aa * bb - ab * ab;
+    let (a, b) = ((bb * ay - ab * by) / determinant, (aa * by - ab * ay) / determinant);
+    if a <= 0.0 { yy } else { yy - a * ay - b * by }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+
+    /// Stations 0 to 119 of openings with noise of one sigma `noise`, judged open to 69.
+    fn profile(opening: impl Fn(f64) -> f64, noise: f64, seed: u64) -> Profile {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+        let seen = (0..120).map(|k| (opening(f64::from(k)) + noise * normal()) as f32).collect();
+        Profile {
+            opening_alone: seen,
+            alone_error: vec![noise as f32; 120],
+            excess: vec![1.0; 120],
+            bend_error: vec![0.0; 120],
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn pointed_and_blunt_ends_are_found_within_their_errors() {
+        let open = Open { first: 0, last: 69, first_hidden: false, last_hidden: false };
+        let pointed = |k: f64| 0.5 * (74.3 - k).max(0.0).sqrt();
+        let blunt = |k: f64| if k < 66.5 { 1.5 } else { 0.0 };
+        let shapes: [(&dyn Fn(f64) -> f64, f64); 2] = [(&pointed, 74.3), (&blunt, 66.5)];
+        for (shape, truth) in shapes {
+            let (mut misses, mut pulls) = (0.0, 0.0);
+            for seed in 0..40 {
+                let profile = profile(shape, 0.4, seed);
+                let (place, error) = find_end(&profile, 0..120, open, true).expect("an end");
+                misses += (place - truth).powi(2) / 40.0;
+                pulls += ((place - truth) / error).powi(2) / 40.0;
+            }
+            assert!(misses.sqrt() < 2.5, "the end at {truth} is off by {:.2}", misses.sqrt());
+            assert!((0.3..1.7).contains(&pulls.sqrt()), "{truth}: pull {:.2}", pulls.sqrt());
+        }
+    }
 }

@@ -92,25 +92,35 @@ fn crests(ridge: &Ridge) -> Vec<bool> {
         .collect()
 }
 
-/// Largest value within a square about each pixel.
+/// Largest value within a square about each pixel, which reaches so far to each side.
 fn largest_near(values: &[f32], width: usize, height: usize, reach: usize) -> Vec<f32> {
-    let mut rows = vec![0.0f32; values.len()];
-    for (row, out) in values.chunks_exact(width).zip(rows.chunks_exact_mut(width)) {
-        for (x, out) in out.iter_mut().enumerate() {
-            let part = &row[x.saturating_sub(reach)..(x + reach + 1).min(width)];
-            *out = part.iter().copied().fold(0.0, f32::max);
-        }
+    let mut out = values.to_vec();
+    for row in out.chunks_exact_mut(width) {
+        let largest = running_largest(width, 1, reach, row);
+        row.copy_from_slice(&largest);
     }
-    let mut out = vec![0.0f32; values.len()];
-    for y in 0..height {
-        let to = &mut out[y * width..(y + 1) * width];
-        for from in y.saturating_sub(reach)..(y + reach + 1).min(height) {
-            for (to, from) in to.iter_mut().zip(&rows[from * width..(from + 1) * width]) {
-                *to = to.max(*from);
-            }
+    running_largest(height, width, reach, &out)
+}
+
+/// The largest of the items within `reach` of each; an item is `size` values, each taken by itself.
+/// Windows are doubled until two of them cover the whole.
+fn running_largest(items: usize, size: usize, reach: usize, values: &[f32]) -> Vec<f32> {
+    // Beyond both ends there is nothing.
+    let padded = items + 2 * reach;
+    let mut now = vec![0.0f32; padded * size];
+    now[reach * size..(reach + items) * size].copy_from_slice(values);
+    let window = 2 * reach + 1;
+    let mut covered = 1;
+    while 2 * covered <= window {
+        let (_, ahead) = now.split_at(covered * size);
+        let ahead = ahead.to_vec();
+        for (now, ahead) in now.iter_mut().zip(&ahead) {
+            *now = if *ahead > *now { *ahead } else { *now };
         }
+        covered *= 2;
     }
-    out
+    let rest = (window - covered) * size;
+    (0..items * size).map(|k| now[k].max(now[k + rest])).collect()
 }
 
 /// The crests with what lies beside them, and with their straight continuation.

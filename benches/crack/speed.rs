@@ -1,0 +1,80 @@
+//! Time of a frame, of a search, and of one read of the frame.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use liwatch::frame::{Image, Stamp};
+use liwatch::gauge::{Measurement, View};
+use liwatch::simulate::{Fissure, Scene};
+
+use crate::common;
+use crate::scenes::{drift, gauge, scene};
+
+/// Time of one frame in steady tracking, of a search, and of one read of the frame.
+pub fn speed() {
+    println!("\none thread, 1024², a 600 px long crack, 6 px at the mouth; ms a frame");
+    println!(
+        "| path | observe, steady | with its ends looked at | track | first search | one read of \
+         the frame |"
+    );
+    println!("|---|---|---|---|---|---|");
+    let path = vec![(300.0, 240.0), (500.0, 480.0), (640.0, 720.0)];
+    let fissure = Fissure { even: false, ..Fissure::still(path, 6.0) };
+    let mut config = scene(fissure, 50.0, 0.0, 3, 12).config;
+    (config.width, config.height) = (1024, 1024);
+    let scene = Scene::new(config);
+    let frames: Vec<Image> = (0..scene.config.frames)
+        .map(|index| {
+            let mut image = Image::zeros_u16(0, 0);
+            scene.render(index, &mut image);
+            image
+        })
+        .collect();
+    let read = common::read_once(&frames[0]);
+    for (what, keys) in
+        [("free", "contrast = \"dark\""), ("along y", "contrast = \"dark\"\nalong = \"y\"")]
+    {
+        let gauge = gauge(1024, keys);
+        let mut tracker = Arc::clone(&gauge).tracker();
+        let mut hints = gauge.first_hints();
+        let view =
+            |index: usize| View::new(&frames[index], drift(&scene, index), scene.config.camera);
+        let started = Instant::now();
+        gauge.observe(&view(0), &hints);
+        let first = started.elapsed();
+        let (mut steady, mut ends, mut tracked) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        for index in 0..frames.len() {
+            let stamp = Stamp {
+                index: index as u64,
+                sequence: index as u64,
+                time_s: index as f64 * 0.05,
+                unix_time_s: f64::NAN,
+            };
+            let mut out = Measurement::blank(gauge.schema());
+            let seen = gauge.observe(&view(index), &hints);
+            let started = Instant::now();
+            hints = tracker.track(&stamp, seen, &mut out);
+            tracked = started.elapsed();
+            // After every fourth frame that asks for no search of the whole region.
+            if index == 4 {
+                ends = common::median_time(Duration::from_millis(500), || {
+                    gauge.observe(&view(index), &hints);
+                });
+            }
+            if index + 1 == frames.len() {
+                steady = common::median_time(Duration::from_millis(1500), || {
+                    gauge.observe(&view(index), &hints);
+                });
+            }
+        }
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        println!(
+            "| {what} | {:.3} | {:.3} | {:.3} | {:.1} | {:.3} |",
+            ms(steady),
+            ms(ends),
+            ms(tracked),
+            ms(first),
+            ms(read)
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! One level of the pyramid in which ridges are looked for: averages along lines of many directions,
+//! each against its two flanks, and the unit in which they count.
+
+use multiversion::multiversion;
+
+use super::direction::{Line, Spot, keep_best, one_sigma};
+use super::ridge::DIRECTIONS;
+use super::shape::Scatter;
+
+/// One sigma of the smoothing before, px of the level.
+pub const BEFORE: f32 = 0.9;
+/// Distance of the flanks from the line, px of the level.
+pub const FLANK: f32 = 3.6;
+/// Places from which the unit of the merit is taken.
+const SAMPLES: usize = 6000;
+/// What a direction shows may exceed the lower quartile of all directions by this factor.
+const ONE_SIDED: f32 = 1.4;
+
+/// The most significant ridge at each pixel of a level, row-major.
+pub struct Seen {
+    /// In sigma; 0 where there is none.
+    pub merit: Vec<f32>,
+    /// Number of the direction along it.
+    pub direction: Vec<u8>,
+}
+
+/// One level of the pyramid: counts above the offset.
+pub struct Plane {
+    pub width: usize,
+    pub height: usize,
+    pub signal: Vec<f32>,
+}
+
+impl Plane {
+    /// Pixels that were not seen take the mean of the others.
+    pub fn new(width: usize, height: usize, pixels: &[f32], offset: f32) -> Plane {
+        let (sum, count) = pixels
+            .iter()
+            .filter(|value| value.is_finite())
+            .fold((0.0f64, 0.0f64), |(sum, n), value| (sum + f64::from(*value), n + 1.0));
+        let mean = (sum / count.max(1.0)) as f32;
+        let signal = pixels
+            .iter()
+            .map(|value| if value.is_finite() { *value - offset } else { mean - offset })
+            .collect();
+        Plane { width, height, signal }
+    }
+
+    /// Means of 2 × 2 pixels.
+    pub fn halved(&self) -> Plane {
+        let (width, height) = (self.width / 2, self.height / 2);
+        let mut signal = Vec::with_capacity(width * height);
+        for y in 0..height {
+            let (a, b) =
+                (&self.signal[2 * y * self.width..], &self.signal[(2 * y + 1) * self.width..]);
+            signal.extend(
+                (0..width).map(|x| 0.25 * (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1])),
+            );
+        }
+        Plane { width, height, signal }
+    }
+
+    /// The best direction at each pixel; `long`: one sigma of the averages along the line, px.
+    pub fn ridges(&self, sign: f32, long: &[f32], noise: &Scatter) -> Seen {
+        let count = self.width * self.height;
+        let smooth = blurred(&self.signal, self.width, self.height, BEFORE);
+        let sigma: Vec<f32> = smooth.iter().map(|signal| one_sigma(noise, *signal)).collect();
+        let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
+        let mut mean = vec![0.0f32; count];
+        for spots in self.spots(&smooth, sign, long, noise) {
+            for (direction, spot) in spots.iter().enumerate() {
+                self.average(&smooth, &spot.line, &mut mean);
+                self.contrast(&mean, &sigma, spot, direction as u8, &mut out);
+            }
+        }
+        out
+    }
+
+    /// The same only where `hints` are more than `least`, and only near their direction.
+    pub fn ridges_near(
+        &self,
+        hints: &Seen,
+        least: f32,
+        sign: f32,
+        long: &[f32],
+        noise: &Scatter,
+    ) -> Seen {
+        let count = self.width * self.height;
+        let smooth = blurred(&self.signal, self.width, self.height, BEFORE);
+        let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
+        for spots in self.spots(&smooth, sign, long, noise) {
+            for place in (0..count).filter(|place| hints.merit[*place] > least) {
+                let best = usize::from(hints.direction[place]);
+                for turn in [DIRECTIONS - 1, 0, 1] {
+                    let direction = (best + turn) % DIRECTIONS;
+                    let found = spots[direction].merit(&smooth, place);
+                    if found > out.merit[place] {
+                        (out.merit[place], out.direction[place]) = (found, direction as u8);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// All directions for each of the lengths, with the units in which they count: the noise, or the
+    /// texture where that is more. Texture has no direction, and cracks have: what some directions
+    /// show far beyond the others are lines, however many.
+    fn spots<'a>(
+        &'a self,
+        smooth: &[f32],
+        sign: f32,
+        long: &[f32],
+        noise: &Scatter,
+    ) -> Vec<Vec<Spot<'a>>> {
+        let count = self.width * self.height;
+        // Odd, so that no column is left out.
+        let step = (count / SAMPLES) | 1;
+        long.iter()
+            .map(|long| {
+                let mut spots: Vec<Spot<'_>> = Line::all(*long)
+                    .into_iter()
+                    .map(|line| Spot::new(self, line, sign, *noise))
+                    .collect();
+                let units: Vec<f32> = spots
+                    .iter()
+                    .map(|spot| typical((0..count).step_by(step).map(|k| spot.merit(smooth, k))))
+                    .collect();
+                let mut sorted = units.clone();
+                sorted.sort_by(f32::total_cmp);
+                let most = ONE_SIDED * sorted[DIRECTIONS / 4];
+                for (spot, unit) in spots.iter_mut().zip(&units) {
+                    spot.factors.scale /= unit.min(most).max(1.0);
+                }
+                spots
+            })
+            .collect()
+    }
+
+    pub fn average(&self, smooth: &[f32], line: &Line, out: &mut [f32]) {
+        // Row by row, so that a row's sums stay in the nearest memory.
+        for (y, out) in out.chunks_exact_mut(self.width).enumerate() {
+            out.fill(0.0);
+            for (dx, dy, tap) in &line.taps {
+                let from = (y as i32 + dy).clamp(0, self.height as i32 - 1) as usize;
+                let row = &smooth[from * self.width..(from + 1) * self.width];
+                let inner = inside(self.width, *dx);
+                for out in &mut out[..inner.start] {
+                    *out += tap * row[0];
+                }
+                if !inner.is_empty() {
+                    let from = (inner.start as i32 + dx) as usize;
+                    add_scaled(&mut out[inner.clone()], &row[from..from + inner.len()], *tap);
+                }
+                for out in &mut out[inner.end..] {
+                    *out += tap * row[self.width - 1];
+                }
+            }
+        }
+    }
+
+    fn contrast(
+        &self,
+        mean: &[f32],
+        sigma: &[f32],
+        spot: &Spot<'_>,
+        direction: u8,
+        out: &mut Seen,
+    ) {
+        let (fx, fy) = spot.line.flank;
+        let (width, height) = (self.width, self.height);
+        let row = |y: i32| {
+            let y = y.clamp(0, height as i32 - 1) as usize;
+            &mean[y * width..(y + 1) * width]
+        };
+        let far = fx.unsigned_abs() as usize;
+        let (mut left, mut right) = (vec![0.0; width], vec![0.0; width]);
+        for y in 0..height {
+            shifted(row(y as i32 - fy), -fx, far, &mut left);
+            shifted(row(y as i32 + fy), fx, far, &mut right);
+            let range = y * width..(y + 1) * width;
+            keep_best(
+                (&left, &mean[range.clone()], &right),
+                &sigma[range.clone()],
+                &spot.factors,
+                direction,
+                (&mut out.merit[range.clone()], &mut out.direction[range]),
+            );
+        }
+    }
+}
+
+/// `from` moved by `dx` columns, at most `far`; the border is continued.
+fn shifted(from: &[f32], dx: i32, far: usize, out: &mut [f32]) {
+    let last = from.len() - 1;
+    for (x, out) in out.iter_mut().enumerate() {
+        if x >= far && x + far <= last {
+            continue;
+        }
+        *out = from[(x as i32 + dx).clamp(0, last as i32) as usize];
+    }
+    if from.len() > 2 * far {
+        let start = (far as i32 + dx) as usize;
+        let count = from.len() - 2 * far;
+        out[far..far + count].copy_from_slice(&from[start..start + count]);
+    }
+}
+
+/// The columns whose neighbour at `dx` is inside.
+fn inside(width: usize, dx: i32) -> std::ops::Range<usize> {
+    let from = (-dx).clamp(0, width as i32) as usize;
+    let to = (width as i32 - dx).clamp(from as i32, width as i32) as usize;
+    from..to
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn add_scaled(out: &mut [f32], from: &[f32], tap: f32) {
+    for (out, from) in out.iter_mut().zip(from) {
+        *out += tap * from;
+    }
+}
+
+/// A robust sigma of values that are mostly noise about zero.
+fn typical(values: impl Iterator<Item = f32>) -> f32 {
+    let mut sizes: Vec<f32> = values.map(f32::abs).collect();
+    if sizes.is_empty() {
+        return 1.0;
+    }
+    // Texture has more of the large than noise has: a tenth is beyond 1.645 sigma.
+    let place = sizes.len() * 9 / 10;
+    let (_, high, _) = sizes.select_nth_unstable_by(place, f32::total_cmp);
+    *high / 1.645
+}
+
+/// Gaussian smoothing; the border is continued by its pixels.
+pub fn blurred(image: &[f32], width: usize, height: usize, sigma: f32) -> Vec<f32> {
+    let reach = (3.0 * sigma).ceil() as i32;
+    let mut taps: Vec<f32> =
+        (-reach..=reach).map(|k| (-0.5 * (k as f32 / sigma).powi(2)).exp()).collect();
+    let total: f32 = taps.iter().sum();
+    taps.iter_mut().for_each(|tap| *tap /= total);
+    let plane = Plane { width, height, signal: Vec::new() };
+    let line = |taps: &[f32], dx: i32, dy: i32| Line {
+        taps: taps.iter().zip(-reach..).map(|(tap, k)| (k * dx, k * dy, *tap)).collect(),
+        flank: (0, 0),
+        noise: 1.0,
+        uneven_noise: 1.0,
+    };
+    let (mut rows, mut out) = (vec![0.0; image.len()], vec![0.0; image.len()]);
+    plane.average(image, &line(&taps, 1, 0), &mut rows);
+    plane.average(&rows, &line(&taps, 0, 1), &mut out);
+    out
+}

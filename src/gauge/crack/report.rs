@@ -1,0 +1,147 @@
+//! The numbers of one frame: lists of the stations, means over the open part, totals of all lines.
+
+use super::fit::Profile;
+use super::geometry::Geometry;
+use super::known::Known;
+use super::opened::{Open, STATIONS_LEAST, own_error};
+use super::schema;
+use super::tip::{self, Tip};
+use crate::gauge::Measurement;
+use crate::gauge::smooth::smooth_columns;
+
+/// Stations over which the widest place is averaged.
+const WIDEST_OVER: f64 = 4.0;
+/// One sigma of an opening that is not seen in this frame: a share of what it was.
+const UNSEEN: f32 = 0.15;
+
+/// No crack: its length is known to be 0, everything else is not there.
+pub fn no_crack(out: &mut Measurement, quality: f32) {
+    for field in [schema::LENGTH, schema::LENGTH_TOTAL] {
+        out.values[field] = 0.0;
+        out.errors[field] = STATIONS_LEAST as f64;
+    }
+    out.values[schema::LINES] = 0.0;
+    out.errors[schema::LINES] = 0.0;
+    out.quality = quality;
+}
+
+/// Writes what belongs to the stations.
+pub fn lists(
+    geometry: &Geometry,
+    profile: &Profile,
+    parts: &[Option<Open>],
+    centre: &[f32],
+    out: &mut Measurement,
+) {
+    let mut path = vec![f32::NAN; 2 * geometry.slots()];
+    let mut numbers = vec![f32::NAN; geometry.slots()];
+    for (number, (branch, part)) in geometry.branches.iter().zip(parts).enumerate() {
+        for k in branch.stations() {
+            let is_open = part.is_some_and(|part| part.stations().contains(&k));
+            out.arrays[schema::WIDTH][k] = profile.opening[k].max(0.0);
+            out.array_errors[schema::WIDTH][k] =
+                own_error(profile, k).hypot(profile.common_error[k]);
+            if profile.opening[k].is_nan() {
+                out.arrays[schema::WIDTH][k] = f32::NAN;
+                out.array_errors[schema::WIDTH][k] = f32::NAN;
+            }
+            if out.arrays.len() > schema::OPEN {
+                out.arrays[schema::OPEN][k] = f32::from(u8::from(is_open));
+                out.array_errors[schema::OPEN][k] = 0.0;
+                // Without an opening there is nothing whose depth could be seen.
+                if is_open && profile.opening[k] > profile.shared.psf_px {
+                    out.arrays[schema::LOCAL_DEPTH][k] = profile.depth[k].abs();
+                    out.array_errors[schema::LOCAL_DEPTH][k] =
+                        profile.depth_error[k] * profile.excess[k].sqrt();
+                }
+            }
+            let ([x, y], [nx, ny]) = (geometry.at[k], geometry.normal[k]);
+            path[2 * k] = x + centre[k] * nx;
+            path[2 * k + 1] = y + centre[k] * ny;
+            numbers[k] = number as f32;
+        }
+    }
+    out.constants.push((schema::PATH, path));
+    out.constants.push((schema::BRANCH, numbers));
+}
+
+/// Opening of a station, its own one sigma, and the one that it shares with others, px: as it was
+/// before, where it is not seen.
+fn opening(profile: &Profile, known: &Known, k: usize) -> (f64, f64, f64) {
+    if profile.opening[k].is_finite() {
+        let (own, common) = (own_error(profile, k), profile.common_error[k]);
+        return (f64::from(profile.opening[k]), f64::from(own), f64::from(common));
+    }
+    let before = known.opening[k].max(0.0);
+    (f64::from(before), 0.0, f64::from(UNSEEN * before.max(1.0)))
+}
+
+/// Mean opening of an open part and its one sigma, px.
+pub fn mean(known: &Known, profile: &Profile, open: Open) -> (f64, f64) {
+    let (mut sum, mut weight, mut variance, mut common) = (0.0, 0.0, 0.0, 0.0);
+    for k in open.stations() {
+        let step = f64::from(known.geometry.step[k]);
+        let (opening, own, shared) = opening(profile, known, k);
+        sum += step * opening;
+        variance += (step * own).powi(2);
+        common += step * shared;
+        weight += step;
+    }
+    // Neighbours share their errors.
+    let own = (variance * f64::from(profile.sharing)).sqrt() / weight;
+    (sum / weight, own.hypot(common / weight))
+}
+
+/// One sigma of the mean from the camera's noise alone, which is new in every frame.
+pub fn mean_noise(profile: &Profile, open: Open) -> f64 {
+    let (mut variance, mut count) = (0.0, 0.0);
+    for k in open.stations().filter(|k| profile.opening[*k].is_finite()) {
+        variance += f64::from(profile.noise_error[k]).powi(2);
+        count += 1.0;
+    }
+    (variance * f64::from(profile.sharing)).sqrt() / count
+}
+
+/// The largest mean opening over neighbouring stations: a maximum of single ones would be the
+/// maximum of their noise.
+pub fn widest(known: &Known, profile: &Profile, open: Open) -> (f64, f64) {
+    let rows: Vec<[f64; 1]> = open.stations().map(|k| [opening(profile, known, k).0]).collect();
+    let smooth = smooth_columns(&rows, WIDEST_OVER);
+    let best = (0..smooth.len()).max_by(|a, b| smooth[*a][0].total_cmp(&smooth[*b][0]));
+    best.map_or((f64::NAN, f64::NAN), |k| {
+        let (_, own, common) = opening(profile, known, open.first + k);
+        (smooth[k][0], own.hypot(common))
+    })
+}
+
+/// Length of all open parts, their number, and the opened area.
+pub fn totals(
+    known: &Known,
+    profile: &Profile,
+    parts: &[Option<Open>],
+    tip: &Tip,
+) -> ((f64, f64), f64, (f64, f64)) {
+    let (mut length, mut lines, mut area, mut variance) = (0.0, 0.0f64, 0.0, 0.0);
+    let geometry = &*known.geometry;
+    for part in parts.iter().flatten() {
+        length += tip::along(geometry, part.first as f64, part.last as f64);
+        lines += 1.0;
+        let (mean, error) = mean(known, profile, *part);
+        let covered: f64 = part.stations().map(|k| f64::from(geometry.step[k])).sum();
+        area += mean * covered;
+        variance += (error * covered).powi(2);
+    }
+    // The first part's length goes to its tip.
+    if let Some(first) = parts.first().copied().flatten() {
+        length += tip.length - tip::along(geometry, first.first as f64, first.last as f64);
+    }
+    ((length, tip.length_error * lines.sqrt()), lines, (area, variance.sqrt()))
+}
+
+pub fn typical(excess: &[f32]) -> f32 {
+    let (sum, count) = excess
+        .iter()
+        .filter(|e| e.is_finite())
+        .fold((0.0, 0.0f32), |(sum, n), e| (sum + e, n + 1.0));
+    if count > 0.0 { sum / count } else { 1.0 }
+}
