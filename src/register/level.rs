@@ -298,17 +298,19 @@ fn inverse_variance(template: &Template<'_>, noise: &CameraModel) -> Vec<f32> {
     }
     // Only the rows around the present one are kept after the filter along x.
     let slots = 2 * radius + 1;
-    let mut filtered = vec![0.0f32; slots * width];
+    // Rows a power of two apart would all want the same lines of the cache.
+    let stride = width + 48;
+    let mut filtered = vec![0.0f32; slots * stride];
     let mut mean = vec![0.0f32; width];
     for last in 0..height {
-        let slot = last % slots * width;
+        let slot = last % slots * stride;
         let row = &template.counts[last * width..(last + 1) * width];
         filter_row(&smooth, row, &mut filtered[slot..slot + width]);
         if last < 2 * radius {
             continue;
         }
         let around: Vec<&[f32]> = (last - 2 * radius..=last)
-            .map(|row| &filtered[row % slots * width..(row % slots + 1) * width])
+            .map(|row| &filtered[row % slots * stride..row % slots * stride + width])
             .collect();
         filter_column(&smooth, &around, &mut mean);
         let y = last - radius;
