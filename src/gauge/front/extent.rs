@@ -9,12 +9,20 @@ use super::cells::{CELL, Cells};
 use super::classes::tell_apart;
 use super::config::Lithium;
 use super::pieces::keep_connected;
+use crate::gauge::View;
+use crate::gauge::lines::Lines;
 
 /// Smoothed until a cell's scatter is below this share of the step, if some passes can do it.
 const SCATTER_MOST: f32 = 0.15;
 const PASSES_MOST: usize = 5;
 /// Furthest edges of neighbouring rows are joined where a line's lies no further from its row's, px.
 const REACH_JOINED_PX: f32 = 16.0;
+/// A wall is where neighbouring rows of cells reach so differently, px; how far from an edge pixels are
+/// lithium or bare alone, how many of them tell, and how far from either a line in the wall is.
+pub const WALL_PX: f32 = 32.0;
+const CLEAR_PX: f32 = 3.0;
+const SURE_PX: usize = 4;
+const IN_WALL: f32 = 0.3;
 /// A fold is a gap of so many cells along a line.
 const FOLD_CELLS: usize = 2;
 /// Without a contour: branches are broken where they are thin or dim, over gaps of so many cells; so
@@ -32,6 +40,8 @@ pub struct Extent {
     pub reach: Vec<f32>,
     /// The same of each row of cells, the last of which counts for the lines beyond it too.
     pub rows: Vec<f32>,
+    /// True where a wall of lithium runs along the line, or too near to tell on which side.
+    pub at_wall: Vec<bool>,
     /// True where lithium ends more than once along the line.
     pub folded: Vec<bool>,
     /// Length of lithium's edge, px.
@@ -44,22 +54,53 @@ pub struct Extent {
 
 impl Extent {
     /// What cells above one half say.
-    fn of(shares: &Cells, lines: usize, scatter: f32) -> Extent {
-        let rows: Vec<Row> = (0..shares.across).map(|row| Row::of(shares.row(row))).collect();
+    fn of(shares: &Cells, rows: &[Row], lines: usize, scatter: f32) -> Extent {
         let line = |line: usize| &rows[(line / CELL).min(rows.len() - 1)];
         let reach = |k: usize| {
-            let (own, joined) = (line(k).reach, between(&rows, k, |row| row.reach));
+            let (own, joined) = (line(k).reach, between(rows, k, |row| row.reach));
             // Over a wall there is nothing between.
             if (joined - own).abs() < REACH_JOINED_PX { joined } else { own }
         };
         Extent {
-            length: (0..lines).map(|k| between(&rows, k, |row| row.length)).collect(),
+            length: (0..lines).map(|k| between(rows, k, |row| row.length)).collect(),
             reach: (0..lines).map(reach).collect(),
             rows: rows.iter().map(|row| row.reach).collect(),
+            at_wall: vec![false; lines],
             folded: (0..lines).map(|k| line(k).folded).collect(),
             perimeter: perimeter(shares),
             scatter,
             alone: false,
+        }
+    }
+
+    /// Where a row of cells reaches much further than the next, a wall runs along the lines somewhere
+    /// in both: each of their lines reaches as far as the one or the other, by what its own pixels
+    /// show behind the further edge. `share` is that of lithium in the pixels from one to another.
+    fn place_walls(&mut self, rows: &[Row], mut share: impl FnMut(usize, usize, usize) -> f32) {
+        for (row, pair) in rows.windows(2).enumerate() {
+            let (near, far) = if pair[0].reach < pair[1].reach {
+                (&pair[0], &pair[1])
+            } else {
+                (&pair[1], &pair[0])
+            };
+            if !(far.reach - near.reach > WALL_PX) {
+                continue;
+            }
+            // The far row's last piece of lithium, clear of its ends.
+            let from = (far.entered.max(near.reach) + CLEAR_PX).max(0.0) as usize;
+            let end = (far.reach - CLEAR_PX).max(0.0) as usize;
+            let lines = row * CELL..((row + 2) * CELL).min(self.reach.len());
+            if end < from + SURE_PX {
+                // Too thin a piece to tell.
+                self.at_wall[lines].fill(true);
+                continue;
+            }
+            for line in lines {
+                let share = share(line, from, end);
+                self.reach[line] = if share > 0.5 { far.reach } else { near.reach };
+                // A line in the wall itself ends nowhere.
+                self.at_wall[line] = (share - 0.5).abs() < IN_WALL;
+            }
         }
     }
 
@@ -88,7 +129,12 @@ const LEVEL_PX: f64 = 0.2;
 
 /// Finds lithium by the brightness of both sides (lithium, bare); nothing where they do not differ
 /// enough to be told apart.
-pub fn see(cells: &Cells, (lithium, bare): (f32, f32), lines: usize) -> Option<Extent> {
+pub fn see(
+    cells: &Cells,
+    (lithium, bare): (f32, f32),
+    lines: &Lines,
+    view: &View<'_>,
+) -> Option<Extent> {
     let step = bare - lithium;
     let mut scatter = cells.scatter() / step.abs();
     if !scatter.is_finite() || cells.across < 3 || cells.along < 4 {
@@ -106,7 +152,18 @@ pub fn see(cells: &Cells, (lithium, bare): (f32, f32), lines: usize) -> Option<E
         return None;
     }
     keep_connected(&mut shares, 0);
-    Some(Extent::of(&shares, lines, scatter))
+    let rows = Row::all(&shares);
+    let mut extent = Extent::of(&shares, &rows, lines.count, scatter);
+    let offset = view.noise().offset_counts as f32;
+    let mut pixels = Vec::new();
+    extent.place_walls(&rows, |line, from, end| {
+        pixels.resize(end - from, 0.0);
+        lines.read(view, line, from, &mut pixels);
+        let seen = pixels.iter().filter(|value| value.is_finite());
+        let (sum, count) = seen.fold((0.0, 0.0f32), |s, v| (s.0 + v, s.1 + 1.0));
+        (bare - (sum / count - offset)) / step
+    });
+    Some(extent)
 }
 
 /// Finds lithium where no contour tells its brightness; nothing where one brightness explains the
@@ -126,7 +183,7 @@ pub fn see_alone(cells: &Cells, lithium: Lithium, noise: f32, lines: usize) -> O
         return None;
     }
     let scatter = cells.scatter() / step.abs();
-    Some(Extent { alone: true, ..Extent::of(&shares, lines, scatter) })
+    Some(Extent { alone: true, ..Extent::of(&shares, &Row::all(&shares), lines, scatter) })
 }
 
 /// Each cell between the bare specimen (0) and lithium (1).
@@ -159,13 +216,19 @@ fn smooth(cells: &mut Cells) {
 struct Row {
     length: f32,
     reach: f32,
+    /// Where the last piece of lithium begins.
+    entered: f32,
     folded: bool,
 }
 
 impl Row {
+    fn all(shares: &Cells) -> Vec<Row> {
+        (0..shares.across).map(|row| Row::of(shares.row(row))).collect()
+    }
+
     fn of(shares: &[f32]) -> Row {
         let centre = |k: usize| k as f32 * CELL as f32 + 0.5 * (CELL as f32 - 1.0);
-        let mut row = Row { length: 0.0, reach: f32::NAN, folded: false };
+        let mut row = Row { length: 0.0, reach: f32::NAN, entered: f32::NAN, folded: false };
         // Lithium reaches the starting edge, half a pixel before the first one.
         let mut entered = (shares[0] > 0.5).then_some(-0.5);
         let mut left: Option<usize> = None;
@@ -177,7 +240,7 @@ impl Row {
             match entered.take() {
                 Some(from) => {
                     row.length += at - from;
-                    row.reach = at;
+                    (row.reach, row.entered) = (at, from);
                     left = Some(k);
                 }
                 None => {
@@ -189,6 +252,7 @@ impl Row {
         if let Some(from) = entered {
             row.reach = centre(shares.len() - 1) + 0.5 * CELL as f32;
             row.length += row.reach - from;
+            row.entered = from;
         }
         row
     }
@@ -253,9 +317,37 @@ mod tests {
         Cells { across, along, value }
     }
 
+    fn seen(cells: &Cells) -> Extent {
+        let mut shares = shares(cells, 100.0, 40.0);
+        keep_connected(&mut shares, 0);
+        Extent::of(&shares, &Row::all(&shares), 240, 0.0)
+    }
+
+    #[test]
+    fn a_wall_stands_between_two_lines() {
+        let shares = Cells {
+            across: 3,
+            along: 30,
+            value: (0..90)
+                .map(|k| f32::from(u8::from(k % 30 < if k < 30 { 25 } else { 5 })))
+                .collect(),
+        };
+        let rows = Row::all(&shares);
+        let mut extent = Extent::of(&shares, &rows, 12, 0.0);
+        // Lithium's wall is seen in the line 2 of the first row.
+        extent.place_walls(&rows, |line, from, end| {
+            assert!(from > 19 && end < 99, "{from} to {end} is not clear of both edges");
+            (2.7 - line as f32).clamp(0.0, 1.0)
+        });
+        assert!(extent.reach[..2].iter().all(|reach| (reach - 99.5).abs() < 0.1));
+        assert!(extent.reach[3..].iter().all(|reach| (reach - 19.5).abs() < 0.1));
+        let at: Vec<usize> = (0..12).filter(|line| extent.at_wall[*line]).collect();
+        assert_eq!(at, [2]);
+    }
+
     #[test]
     fn a_disc_has_its_area_and_perimeter() {
-        let extent = see(&scene(true), (60.0, 100.0), 240).expect("both sides differ");
+        let extent = seen(&scene(true));
         let strip = 20.5 * 240.0;
         let neck = 20.0 * (80.0 - 20.0);
         let area: f64 = extent.length.iter().map(|length| f64::from(*length)).sum();
@@ -269,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_does_not_touch_the_front_is_no_part_of_it() {
-        let extent = see(&scene(false), (60.0, 100.0), 240).expect("both sides differ");
+        let extent = seen(&scene(false));
         assert!(extent.reach.iter().all(|reach| (reach - 20.0).abs() < 1.0));
     }
 }

@@ -2,11 +2,12 @@
 //! that folds over itself, dendrites that were lost, and what merely touches the front.
 //!
 //! In one frame a particle that touches the front looks like lithium. Lithium, though, grows out of
-//! lithium: an edge elsewhere is believed where a neighbouring line has been known there, or where it
-//! got there step by step. Until one of these is seen the line is NaN.
+//! lithium: an edge elsewhere is believed where the area's edge has moved there without a jump since it
+//! was the one that was followed, where a neighbouring line has been known there, or where it goes on
+//! step by step. Until one of these is seen the line is NaN.
 
 use super::cells::CELL;
-use super::extent::Extent;
+use super::extent::{Extent, WALL_PX};
 use super::follow::Follower;
 
 /// Lithium folds when it does so along this share of the lines; one frame of so many is looked at,
@@ -14,39 +15,40 @@ use super::follow::Follower;
 const FOLDED_LEAST: f64 = 0.03;
 const LOOK_EVERY: u64 = 4;
 const LOOKS_MORE: u32 = 4;
-/// An edge that the area sees so much from the one that was followed is another one, px; along a steep
-/// contour neighbouring rows of cells differ by as much as this.
+/// An edge that the area sees so much from the one that was followed is another one, px.
 pub const ELSEWHERE_PX: f32 = 8.0;
-const STEEP_PX: f32 = 32.0;
 /// One sigma of an edge that the area tells, px.
 pub const EXTENT_PX: f32 = 1.0;
 /// Within so many lines someone must have known the edge to be so near, px.
 const NEIGHBOURS: usize = 8;
-const NEAR_PX: f32 = 16.0;
-/// Step by step: between looks that lie so many frames apart by more than this and less than that, px.
+const NEAR_PX: f32 = 8.0;
+/// The area's edge jumps when it moves further from look to look, px.
+const JUMP_PX: f32 = 8.0;
+/// Step by step: in several looks, that lie so many frames apart, by more than this and less than that
+/// in the same direction, px. A single step is what a particle looks like that has come to touch.
 const STEP_FRAMES: u64 = 4;
+const STEPS: i8 = 2;
 const STEP_PX: std::ops::Range<f32> = 4.0..24.0;
 /// In the first frames nothing is known before; and what stays so many frames is believed.
 const FIRST_FRAMES: u64 = 8;
 const BELIEVED_AFTER: u64 = 60;
-/// A wall between two rows of cells may stand anywhere in them until it has been there for so many
-/// looks.
-const SETTLED_LOOKS: u8 = 3;
 
 /// What the looks so far have shown.
 pub struct Folds {
     looks_more: u32,
     lines: Vec<Line>,
-    /// For how many looks there has been a wall between a row of cells and the next.
-    walls: Vec<u8>,
 }
 
 #[derive(Clone, Copy)]
 struct Line {
     /// The furthest edge at the last look, px.
     reach: f32,
-    /// The same some frames before, and in which.
+    /// The same some frames before, and in which; and how many steps forward (or back) it took to
+    /// get there.
     earlier: (f32, u64),
+    steps: i8,
+    /// It was the edge that was followed, or came to be believed, and has not jumped since.
+    trusted: bool,
     /// The frame since which it has not been believed.
     disputed: Option<u64>,
 }
@@ -54,8 +56,14 @@ struct Line {
 impl Folds {
     /// Nothing seen yet.
     pub fn new(lines: usize) -> Folds {
-        let line = Line { reach: f32::NAN, earlier: (f32::NAN, 0), disputed: None };
-        Folds { looks_more: 0, lines: vec![line; lines], walls: vec![0; lines.div_ceil(CELL)] }
+        let line = Line {
+            reach: f32::NAN,
+            earlier: (f32::NAN, 0),
+            steps: 0,
+            trusted: false,
+            disputed: None,
+        };
+        Folds { looks_more: 0, lines: vec![line; lines] }
     }
 
     /// Whether lithium folds over itself.
@@ -68,6 +76,19 @@ impl Folds {
         self.are_there()
             || frames.is_multiple_of(LOOK_EVERY)
             || self.lines.iter().any(|line| line.disputed.is_some())
+    }
+
+    /// The area's furthest edge along a line at the last look, px, where it is believed.
+    pub fn reach(&self, line: usize) -> Option<f32> {
+        Some(self.lines[line].reach).filter(|reach| self.lines[line].trusted && reach.is_finite())
+    }
+
+    /// The furthest edge that two neighbouring rows of cells have and that is believed, px; −∞ where
+    /// there is none.
+    pub fn furthest(&self) -> f32 {
+        let reach = |line: usize| self.reach(line).unwrap_or(f32::NEG_INFINITY);
+        let pairs = (CELL..self.lines.len()).map(|line| reach(line).min(reach(line - CELL)));
+        pairs.fold(f32::NEG_INFINITY, f32::max)
     }
 
     /// How far the area's furthest edge was from `at` at the last look, px; 0 where that is none of
@@ -101,31 +122,34 @@ impl Folds {
         } else {
             self.looks_more = LOOKS_MORE;
         }
-        self.see_walls(extent);
         for line in 0..position.len() {
             let reach = extent.reach[line];
             let state = &mut self.lines[line];
-            state.reach = reach;
-            let moved = reach - state.earlier.0;
-            if state.earlier.0.is_nan() || frame >= state.earlier.1 + STEP_FRAMES {
-                state.earlier = (reach, frame);
+            // Also where one of both is NaN.
+            if !((reach - state.reach).abs() < JUMP_PX) {
+                state.trusted = false;
             }
-            if !reach.is_finite() || agrees(extent, line, position[line]) {
+            state.reach = reach;
+            state.step(frame);
+            let agrees = agrees(extent, line, position[line]);
+            if !reach.is_finite() || agrees {
+                state.trusted |= agrees;
                 state.disputed = None;
-                if self.is_at_new_wall(line) {
+                if extent.at_wall[line] {
                     (position[line], error[line]) = (f32::NAN, f32::NAN);
                 }
                 continue;
             }
             let known = follower.position(line).0;
-            let step_by_step = STEP_PX.contains(&moved.abs()) && moved * (reach - known) > 0.0;
+            let step_by_step =
+                state.steps.abs() >= STEPS && f32::from(state.steps) * (reach - known) > 0.0;
             let since = *state.disputed.get_or_insert(frame);
-            let is_believed = frame < FIRST_FRAMES
+            state.trusted |= frame < FIRST_FRAMES
                 || step_by_step
                 || frame >= since + BELIEVED_AFTER
                 || has_support(follower, line, reach);
-            if is_believed && !self.is_at_new_wall(line) {
-                self.lines[line].disputed = None;
+            if state.trusted && !extent.at_wall[line] {
+                state.disputed = None;
                 (position[line], error[line]) = (reach, EXTENT_PX);
                 replaced.push(line);
             } else {
@@ -134,23 +158,23 @@ impl Folds {
         }
         replaced
     }
+}
 
-    fn see_walls(&mut self, extent: &Extent) {
-        for (row, wall) in self.walls.iter_mut().enumerate() {
-            let here = extent.rows.get(row).copied().unwrap_or(f32::NAN);
-            let next = extent.rows.get(row + 1).copied().unwrap_or(f32::NAN);
-            let is_wall = (next - here).abs() > STEEP_PX;
-            *wall = if is_wall { wall.saturating_add(1) } else { 0 };
+impl Line {
+    /// Counts steps.
+    fn step(&mut self, frame: u64) {
+        let (before, then) = self.earlier;
+        if frame < then + STEP_FRAMES && before.is_finite() {
+            return;
         }
-    }
-
-    /// Whether the line lies beside a wall that has just come there.
-    fn is_at_new_wall(&self, line: usize) -> bool {
-        let (row, within) = (line / CELL, line % CELL);
-        let before = row.checked_sub(1).filter(|_| within < CELL / 2);
-        let wall = before.or((within >= CELL / 2).then_some(row));
-        let looks = wall.and_then(|row| self.walls.get(row)).copied().unwrap_or(0);
-        (1..SETTLED_LOOKS).contains(&looks)
+        let moved = self.reach - before;
+        let way = moved.signum() as i8;
+        self.steps = match STEP_PX.contains(&moved.abs()) {
+            true if self.steps.signum() == way => self.steps.saturating_add(way),
+            true => way,
+            false => 0,
+        };
+        self.earlier = (self.reach, frame);
     }
 }
 
@@ -158,11 +182,11 @@ impl Folds {
 /// neighbouring rows where the contour is steep.
 fn agrees(extent: &Extent, line: usize, position: f32) -> bool {
     let row = (line / CELL).min(extent.rows.len() - 1);
-    let here = extent.rows[row];
-    let (mut low, mut high) = (extent.reach[line], extent.reach[line]);
+    let here = extent.reach[line];
+    let (mut low, mut high) = (here, here);
     for other in row.saturating_sub(1)..=(row + 1).min(extent.rows.len() - 1) {
         let reach = extent.rows[other];
-        if (reach - here).abs() < STEEP_PX {
+        if (reach - here).abs() < WALL_PX {
             (low, high) = (low.min(reach), high.max(reach));
         }
     }

@@ -20,6 +20,8 @@ const MEMORY: f64 = 24.0;
 /// contradict it.
 const SHORT: [usize; 4] = [1, 2, 4, 8];
 const CONTRADICTS: f64 = 3.0;
+/// A mean innovation of so many sigma is an acceleration.
+const ACCELERATES: f64 = 2.0;
 /// One-sided and two-sided 95 % of a normal distribution, in sigma.
 const ONE_SIDED: f64 = 1.645;
 const TWO_SIDED: f64 = 1.96;
@@ -188,7 +190,9 @@ impl Kinetics {
         // Under a steady acceleration a the innovations are a/ω² on average, and the velocity is
         // late by √2 a/ω.
         let (mean, variance) = self.lag;
-        let late = 2.0 * self.omega.powi(2) * (mean * mean - variance).max(0.0);
+        let is_late = mean * mean > ACCELERATES * ACCELERATES * variance;
+        let late = if is_late { mean * mean - variance } else { 0.0 };
+        let late = 2.0 * self.omega.powi(2) * late;
         let late = late.max(self.contradicted.powi(2));
         (self.velocity, (self.noise[2] * self.surprise.max(1.0) + late).sqrt())
     }

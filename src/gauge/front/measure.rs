@@ -1,6 +1,7 @@
 //! One frame's contour, and lithium's area where it folds, as the gauge's numbers.
 
 use super::FrontConfig;
+use super::contour::TEAR_PX;
 use super::extent::Extent;
 use super::fields::{self, Numbers};
 use super::folds::{EXTENT_PX, Folds};
@@ -65,6 +66,7 @@ impl Measuring {
         follower: &Follower,
         out: &mut Measurement,
     ) {
+        seen.leave_walls();
         out.arrays[0].copy_from_slice(&seen.position);
         out.array_errors[0].copy_from_slice(&seen.error);
         seen.fill_gaps(follower);
@@ -123,8 +125,11 @@ impl Measuring {
         let by_contour = lines * numbers.position.1 * std::f64::consts::SQRT_2;
         let (area, error, perimeter) = match (seen.folded, seen.extent) {
             (false, _) => (area, by_contour, shape.perimeter()),
+            // Both that of now and that of the first contour, which had no fold to err about.
             (true, Some(extent)) => {
-                let error = by_contour.hypot(extent.area_error());
+                let first =
+                    if extent.alone { extent.area_error() } else { lines * seen.mean_error };
+                let error = first.hypot(extent.area_error());
                 (area, error, (extent.perimeter, 0.02 * extent.perimeter))
             }
             // A folded front without a look at its area: no number is better than a wrong one.
@@ -152,6 +157,16 @@ impl Measuring {
 }
 
 impl Seen<'_> {
+    /// The lines on both sides of a wall see some of what is beyond it, and are none of the contour.
+    fn leave_walls(&mut self) {
+        let torn: Vec<usize> = (1..self.position.len())
+            .filter(|k| (self.position[*k] - self.position[k - 1]).abs() > TEAR_PX)
+            .collect();
+        for line in torn.into_iter().flat_map(|k| [k - 1, k]) {
+            (self.position[line], self.error[line]) = (f32::NAN, f32::NAN);
+        }
+    }
+
     /// Where no edge was seen it is where it was expected, less certainly: a line that drops out must
     /// not move the mean. By the region alone, a line without lithium ends at the starting edge.
     fn fill_gaps(&mut self, follower: &Follower) {
@@ -162,7 +177,7 @@ impl Seen<'_> {
             }
             let (at, variance) =
                 if alone { (-0.5, EXTENT_PX * EXTENT_PX) } else { follower.position(line) };
-            // What the area says of it, rightly or not, is as likely.
+            // What the area says of it is as likely, where it is not believed.
             let apart = if alone { 0.0 } else { self.folds.apart(line, at) };
             (self.position[line], self.error[line]) = (at, variance.sqrt().hypot(apart));
             self.told[line] = if alone { Told::Region } else { Told::Expected };
@@ -173,22 +188,24 @@ impl Seen<'_> {
 /// The furthest reach, at the line that is furthest by all frames so far; by the area where that
 /// reaches further.
 fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> Value {
-    let furthest = seen.extent.filter(|_| seen.folded).map(|extent| {
-        // Two rows of cells agree about it.
-        (extent.furthest(), f64::from(EXTENT_PX))
-    });
-    if let (Some(furthest), Some(true)) = (furthest, seen.extent.map(|extent| extent.alone)) {
-        return furthest;
+    let by_area = |furthest: f64| (furthest, f64::from(EXTENT_PX));
+    if let Some(extent) = seen.extent.filter(|extent| extent.alone) {
+        return by_area(extent.furthest());
     }
+    let furthest = seen.extent.filter(|_| seen.folded).map(|_| f64::from(seen.folds.furthest()));
     let at = |line: &usize| {
         let at = follower.position(*line).0;
+        // A line that is not seen any more is no further than where the area ends.
+        let unseen = shape.told[*line] == Told::Expected;
+        let at =
+            if unseen { seen.folds.reach(*line).map_or(at, |reach| at.min(reach)) } else { at };
         if at.is_finite() { at } else { f32::NEG_INFINITY }
     };
     let line = (0..shape.position.len()).max_by(|a, b| at(a).total_cmp(&at(b))).unwrap_or(0);
     let (tip, error) = shape.tip(line);
     match furthest {
         // A head that was not followed line by line yet must not be missed.
-        Some(furthest) if furthest.0 - tip > TIP_BEHIND_PX => furthest,
+        Some(furthest) if furthest - tip > TIP_BEHIND_PX => by_area(furthest),
         // Which line is furthest is uncertain too: what other frames say of it tells how much.
         _ => (tip, error.hypot(0.5 * (tip - f64::from(follower.position(line).0)))),
     }

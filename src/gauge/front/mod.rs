@@ -163,11 +163,11 @@ impl Front {
         contour: &Contour,
         hints: &Hints,
     ) -> Option<Extent> {
-        let lines = self.lines.count;
         if contour.share_found() < FOUND_LEAST && hints.contour.is_none() {
-            return extent::see_alone(cells, self.config.lithium, cells.noise(view), lines);
+            let (lithium, lines) = (self.config.lithium, self.lines.count);
+            return extent::see_alone(cells, lithium, cells.noise(view), lines);
         }
-        extent::see(cells, contour.brightness, lines)
+        extent::see(cells, contour.brightness, &self.lines, view)
     }
 }
 

@@ -60,7 +60,8 @@ pub fn keep_connected(cells: &mut Cells, gap: usize) -> Kept {
             *value = 0.0;
         }
     }
-    let of = |touches: &[bool]| sizes.iter().zip(touches).filter(|(_, t)| **t).map(|(s, _)| s).sum();
+    let of =
+        |touches: &[bool]| sizes.iter().zip(touches).filter(|(_, t)| **t).map(|(s, _)| s).sum();
     Kept { all: sizes.iter().sum(), near: of(&near), far: of(&far) }
 }
 
@@ -69,8 +70,7 @@ mod tests {
     use super::*;
 
     fn drawn(rows: &[&str]) -> Cells {
-        let value =
-            rows.iter().flat_map(|row| row.bytes().map(|c| f32::from(u8::from(c == b'#'))));
+        let value = rows.iter().flat_map(|row| row.bytes().map(|c| f32::from(u8::from(c == b'#'))));
         Cells { across: rows.len(), along: rows[0].len(), value: value.collect() }
     }
 

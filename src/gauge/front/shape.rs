@@ -10,6 +10,8 @@ pub type Value = (f64, f64);
 pub const FLOOR_PX: f64 = 0.02;
 /// The tip is the vertex of the parabola over so many lines to either side of the furthest one.
 const TIP_LINES: usize = 5;
+/// One sigma of where a wall stands across the lines.
+const WALL_LINES: f64 = 0.5;
 /// Slopes are taken over so many lines.
 const SLOPE_LINES: usize = 8;
 /// The edge's length is that of a chain of chords over so many lines.
@@ -72,7 +74,13 @@ impl Shape<'_> {
             return (f64::NAN, f64::NAN);
         }
         let edges = if edges > 0.0 { (edges * self.mean_error).powi(2) } else { 0.0 };
-        let variance = (edges + by_area + unseen * unseen) / (count * count);
+        // A wall along the lines stands somewhere between two of them.
+        let rises = self.position.windows(2).map(|pair| f64::from((pair[1] - pair[0]).abs()));
+        let walls: f64 = rises
+            .filter(|rise| *rise > f64::from(TEAR_PX))
+            .map(|rise| (WALL_LINES * rise).powi(2))
+            .sum();
+        let variance = (edges + by_area + unseen * unseen + walls) / (count * count);
         (sum / count, (variance + self.common.powi(2) + FLOOR_PX.powi(2)).sqrt())
     }
 

@@ -94,16 +94,24 @@ impl Summary {
         }
         let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
         let extent = observation.extent.as_ref();
-        let replaced = self.folds.look(self.frames, extent, &self.follower, &mut position, &mut error);
+        let replaced =
+            self.folds.look(self.frames, extent, &self.follower, &mut position, &mut error);
         if found < FOUND_LEAST || !self.is_believed(stamp, contour, &replaced) {
             return;
         }
         let mut told = vec![Told::Edge; position.len()];
         for line in replaced {
-            if !((self.follower.position(line).0 - position[line]).abs() < ELSEWHERE_PX) {
-                self.follower.place(line, position[line]);
-            }
             told[line] = Told::Region;
+        }
+        for line in (0..position.len()).filter(|line| {
+            extent.is_some() && told[*line] != Told::Edge || position[*line].is_nan()
+        }) {
+            // Lines that no edge is seen in are not followed into nowhere.
+            if let Some(reach) = self.folds.reach(line)
+                && !((self.follower.position(line).0 - reach).abs() < ELSEWHERE_PX)
+            {
+                self.follower.place(line, reach);
+            }
         }
         if let Some(region) = &observation.region {
             let learned = self.texture.learn(region, contour, observation.offset, &self.lines);

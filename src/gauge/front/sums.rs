@@ -254,8 +254,7 @@ pub fn nulls(
         for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
             for k in 0..LANES {
                 let u = ((block * LANES + k) as f32 - edge) * inverse;
-                let Pixel { residual, weight, .. } =
-                    model.pixel(u, signal[k], seen[k], texture[k]);
+                let Pixel { residual, weight, .. } = model.pixel(u, signal[k], seen[k], texture[k]);
                 for (j, centre) in [-BESIDE, BESIDE].into_iter().enumerate() {
                     let (density, _) = normal(u - centre);
                     let along = (model.a - model.b) * density * inverse;
