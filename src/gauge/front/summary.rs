@@ -103,9 +103,8 @@ impl Summary {
         for line in replaced {
             told[line] = Told::Region;
         }
-        for line in (0..position.len()).filter(|line| {
-            extent.is_some() && told[*line] != Told::Edge || position[*line].is_nan()
-        }) {
+        let unseen = |line: &usize| told[*line] == Told::Region || position[*line].is_nan();
+        for line in (0..position.len()).filter(unseen) {
             // Lines that no edge is seen in are not followed into nowhere.
             if let Some(reach) = self.folds.reach(line)
                 && !((self.follower.position(line).0 - reach).abs() < ELSEWHERE_PX)
