@@ -23,7 +23,7 @@ const ERROR_MOST: f64 = 2.5;
 /// A line's step by its score, in widths of the edge, at most.
 const STEP_MOST: f32 = 2.0;
 /// A line whose residuals exceed the others' by this factor sees something else than an edge.
-const FOREIGN: f32 = 2.5;
+const FOREIGN: f32 = 4.5;
 /// A line further from the curve than this many sigma is pulled in.
 const OUTLYING: f64 = 3.0;
 /// Lines that are summed to measure how neighbours' errors add up.
