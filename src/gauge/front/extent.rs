@@ -2,15 +2,35 @@
 //! moss. Each cell's brightness between that of the bare specimen (0) and lithium's (1), smoothed
 //! only as far as its scatter asks for, is cut at one half; what hangs together with the starting
 //! edge is lithium. Crossings and perimeter are interpolated between cells (W. E. Lorensen and
-//! H. E. Cline, Comput. Graph. 21, 163, 1987, in two dimensions).
+//! H. E. Cline, Comput. Graph. 21, 163, 1987, in two dimensions). The brightness of both sides is that
+//! beside the contour or, where there is no contour, what tells the cells apart best.
 
 use super::cells::{CELL, Cells};
+use super::classes::tell_apart;
+use super::config::Lithium;
+use super::pieces::keep_connected;
+use crate::gauge::View;
+use crate::gauge::lines::Lines;
 
 /// Smoothed until a cell's scatter is below this share of the step, if some passes can do it.
 const SCATTER_MOST: f32 = 0.15;
 const PASSES_MOST: usize = 5;
+/// Furthest edges of neighbouring rows are joined where a line's lies no further from its row's, px.
+const REACH_JOINED_PX: f32 = 16.0;
+/// A wall is where neighbouring rows of cells reach so differently, px; how far from an edge pixels are
+/// lithium or bare alone, how many of them tell, and how far from either a line in the wall is.
+pub const WALL_PX: f32 = 32.0;
+const CLEAR_PX: f32 = 3.0;
+const SURE_PX: usize = 4;
+const IN_WALL: f32 = 0.3;
 /// A fold is a gap of so many cells along a line.
 const FOLD_CELLS: usize = 2;
+/// Without a contour: branches are broken where they are thin or dim, over gaps of so many cells; so
+/// much of all that is as bright as lithium hangs together with the starting edge, and so many times
+/// more than with the other end. A texture, or particles, would do so with both alike.
+const BROKEN_CELLS: usize = 2;
+const ROOTED_LEAST: f64 = 0.2;
+const ROOTED_MORE: usize = 4;
 
 /// What one frame says of lithium's area. One entry a line, px from the starting edge.
 pub struct Extent {
@@ -18,15 +38,72 @@ pub struct Extent {
     pub length: Vec<f32>,
     /// The furthest edge; NaN where there is no lithium.
     pub reach: Vec<f32>,
+    /// The same of each row of cells, the last of which counts for the lines beyond it too.
+    pub rows: Vec<f32>,
+    /// True where a wall of lithium runs along the line, or too near to tell on which side.
+    pub at_wall: Vec<bool>,
     /// True where lithium ends more than once along the line.
     pub folded: Vec<bool>,
     /// Length of lithium's edge, px.
     pub perimeter: f64,
     /// One sigma of a cell over the step between lithium and bare specimen.
     pub scatter: f32,
+    /// True where the cells alone told lithium from the bare specimen.
+    pub alone: bool,
 }
 
 impl Extent {
+    /// What cells above one half say.
+    fn of(shares: &Cells, rows: &[Row], lines: usize, scatter: f32) -> Extent {
+        let line = |line: usize| &rows[(line / CELL).min(rows.len() - 1)];
+        let reach = |k: usize| {
+            let (own, joined) = (line(k).reach, between(rows, k, |row| row.reach));
+            // Over a wall there is nothing between.
+            if (joined - own).abs() < REACH_JOINED_PX { joined } else { own }
+        };
+        Extent {
+            length: (0..lines).map(|k| between(rows, k, |row| row.length)).collect(),
+            reach: (0..lines).map(reach).collect(),
+            rows: rows.iter().map(|row| row.reach).collect(),
+            at_wall: vec![false; lines],
+            folded: (0..lines).map(|k| line(k).folded).collect(),
+            perimeter: perimeter(shares),
+            scatter,
+            alone: false,
+        }
+    }
+
+    /// Where a row of cells reaches much further than the next, a wall runs along the lines somewhere
+    /// in both: each of their lines reaches as far as the one or the other, by what its own pixels
+    /// show behind the further edge. `share` is that of lithium in the pixels from one to another.
+    fn place_walls(&mut self, rows: &[Row], mut share: impl FnMut(usize, usize, usize) -> f32) {
+        for (row, pair) in rows.windows(2).enumerate() {
+            let (near, far) = if pair[0].reach < pair[1].reach {
+                (&pair[0], &pair[1])
+            } else {
+                (&pair[1], &pair[0])
+            };
+            if !(far.reach - near.reach > WALL_PX) {
+                continue;
+            }
+            // The far row's last piece of lithium, clear of its ends.
+            let from = (far.entered.max(near.reach) + CLEAR_PX).max(0.0) as usize;
+            let end = (far.reach - CLEAR_PX).max(0.0) as usize;
+            let lines = row * CELL..((row + 2) * CELL).min(self.reach.len());
+            if end < from + SURE_PX {
+                // Too thin a piece to tell.
+                self.at_wall[lines].fill(true);
+                continue;
+            }
+            for line in lines {
+                let share = share(line, from, end);
+                self.reach[line] = if share > 0.5 { far.reach } else { near.reach };
+                // A line in the wall itself ends nowhere.
+                self.at_wall[line] = (share - 0.5).abs() < IN_WALL;
+            }
+        }
+    }
+
     /// Share of the lines along which lithium folds.
     pub fn share_folded(&self) -> f64 {
         self.folded.iter().filter(|folded| **folded).count() as f64 / self.folded.len() as f64
@@ -52,15 +129,18 @@ const LEVEL_PX: f64 = 0.2;
 
 /// Finds lithium by the brightness of both sides (lithium, bare); nothing where they do not differ
 /// enough to be told apart.
-pub fn see(cells: &Cells, (lithium, bare): (f32, f32), lines: usize) -> Option<Extent> {
-    let (across, along) = (cells.across, cells.along);
+pub fn see(
+    cells: &Cells,
+    (lithium, bare): (f32, f32),
+    lines: &Lines,
+    view: &View<'_>,
+) -> Option<Extent> {
     let step = bare - lithium;
     let mut scatter = cells.scatter() / step.abs();
-    if !scatter.is_finite() || across < 3 || along < 4 {
+    if !scatter.is_finite() || cells.across < 3 || cells.along < 4 {
         return None;
     }
-    let share = |v: &f32| if v.is_finite() { (bare - v) / step } else { 0.0 };
-    let mut shares = Cells { across, along, value: cells.value.iter().map(share).collect() };
+    let mut shares = shares(cells, bare, step);
     for _ in 0..PASSES_MOST {
         if scatter < SCATTER_MOST {
             break;
@@ -71,16 +151,46 @@ pub fn see(cells: &Cells, (lithium, bare): (f32, f32), lines: usize) -> Option<E
     if scatter > 2.0 * SCATTER_MOST {
         return None;
     }
-    keep_connected(&mut shares);
-    let rows: Vec<Row> = (0..across).map(|row| Row::of(shares.row(row))).collect();
-    let line = |line: usize| &rows[(line / CELL).min(across - 1)];
-    Some(Extent {
-        length: (0..lines).map(|k| between(&rows, k, |row| row.length)).collect(),
-        reach: (0..lines).map(|k| line(k).reach).collect(),
-        folded: (0..lines).map(|k| line(k).folded).collect(),
-        perimeter: perimeter(&shares),
-        scatter,
-    })
+    keep_connected(&mut shares, 0);
+    let rows = Row::all(&shares);
+    let mut extent = Extent::of(&shares, &rows, lines.count, scatter);
+    let offset = view.noise().offset_counts as f32;
+    let mut pixels = Vec::new();
+    extent.place_walls(&rows, |line, from, end| {
+        pixels.resize(end - from, 0.0);
+        lines.read(view, line, from, &mut pixels);
+        let seen = pixels.iter().filter(|value| value.is_finite());
+        let (sum, count) = seen.fold((0.0, 0.0f32), |s, v| (s.0 + v, s.1 + 1.0));
+        (bare - (sum / count - offset)) / step
+    });
+    Some(extent)
+}
+
+/// Finds lithium where no contour tells its brightness; nothing where one brightness explains the
+/// region about as well as two, or what is as bright as lithium does not grow from the starting
+/// edge. `noise` is the variance of a cell by the camera's noise alone.
+pub fn see_alone(cells: &Cells, lithium: Lithium, noise: f32, lines: usize) -> Option<Extent> {
+    if cells.across < 3 || cells.along < 4 {
+        return None;
+    }
+    let classes = tell_apart(&cells.value, lithium, noise)?;
+    // One half is the cut. Nothing is smoothed: branches are as thin as a cell.
+    let step = 2.0 * (classes.bare - classes.cut);
+    let mut shares = shares(cells, classes.bare, step);
+    let kept = keep_connected(&mut shares, BROKEN_CELLS);
+    let rooted = kept.near as f64 >= ROOTED_LEAST * kept.all as f64;
+    if !rooted || kept.near < ROOTED_MORE * kept.far {
+        return None;
+    }
+    let scatter = cells.scatter() / step.abs();
+    Some(Extent { alone: true, ..Extent::of(&shares, &Row::all(&shares), lines, scatter) })
+}
+
+/// Each cell between the bare specimen (0) and lithium (1).
+fn shares(cells: &Cells, bare: f32, step: f32) -> Cells {
+    let share = |v: &f32| if v.is_finite() { (bare - v) / step } else { 0.0 };
+    let value = cells.value.iter().map(share).collect();
+    Cells { across: cells.across, along: cells.along, value }
 }
 
 /// A binomial mean over three by three cells; the ends share with those inside.
@@ -102,70 +212,23 @@ fn smooth(cells: &mut Cells) {
     }
 }
 
-/// Leaves only lithium that hangs together with the starting edge; the rest is no part of the
-/// front. Without lithium at that edge, the largest piece is it.
-fn keep_connected(cells: &mut Cells) {
-    let (across, along) = (cells.across, cells.along);
-    let mut piece = vec![0u32; cells.value.len()];
-    let (mut sizes, mut touches) = (vec![0usize], vec![false]);
-    let mut open = Vec::new();
-    for seed in 0..piece.len() {
-        if piece[seed] != 0 || cells.value[seed] <= 0.5 {
-            continue;
-        }
-        let name = sizes.len() as u32;
-        (piece[seed], sizes, touches) = (name, with(sizes, 0), with(touches, false));
-        open.push(seed);
-        while let Some(at) = open.pop() {
-            sizes[name as usize] += 1;
-            let (row, column) = (at / along, at % along);
-            touches[name as usize] |= column == 0;
-            let mut visit = |next: usize| {
-                if piece[next] == 0 && cells.value[next] > 0.5 {
-                    piece[next] = name;
-                    open.push(next);
-                }
-            };
-            if column > 0 {
-                visit(at - 1);
-            }
-            if column + 1 < along {
-                visit(at + 1);
-            }
-            if row > 0 {
-                visit(at - along);
-            }
-            if row + 1 < across {
-                visit(at + along);
-            }
-        }
-    }
-    let largest = (1..sizes.len()).max_by_key(|name| sizes[*name]).unwrap_or(0);
-    let any = touches.iter().any(|touches| *touches);
-    for (value, piece) in cells.value.iter_mut().zip(&piece) {
-        let kept = if any { touches[*piece as usize] } else { *piece as usize == largest };
-        if *piece != 0 && !kept {
-            *value = 0.0;
-        }
-    }
-}
-
-fn with<T>(mut list: Vec<T>, value: T) -> Vec<T> {
-    list.push(value);
-    list
-}
-
 /// One row of cells.
 struct Row {
     length: f32,
     reach: f32,
+    /// Where the last piece of lithium begins.
+    entered: f32,
     folded: bool,
 }
 
 impl Row {
+    fn all(shares: &Cells) -> Vec<Row> {
+        (0..shares.across).map(|row| Row::of(shares.row(row))).collect()
+    }
+
     fn of(shares: &[f32]) -> Row {
         let centre = |k: usize| k as f32 * CELL as f32 + 0.5 * (CELL as f32 - 1.0);
-        let mut row = Row { length: 0.0, reach: f32::NAN, folded: false };
+        let mut row = Row { length: 0.0, reach: f32::NAN, entered: f32::NAN, folded: false };
         // Lithium reaches the starting edge, half a pixel before the first one.
         let mut entered = (shares[0] > 0.5).then_some(-0.5);
         let mut left: Option<usize> = None;
@@ -177,7 +240,7 @@ impl Row {
             match entered.take() {
                 Some(from) => {
                     row.length += at - from;
-                    row.reach = at;
+                    (row.reach, row.entered) = (at, from);
                     left = Some(k);
                 }
                 None => {
@@ -189,6 +252,7 @@ impl Row {
         if let Some(from) = entered {
             row.reach = centre(shares.len() - 1) + 0.5 * CELL as f32;
             row.length += row.reach - from;
+            row.entered = from;
         }
         row
     }
@@ -253,9 +317,37 @@ mod tests {
         Cells { across, along, value }
     }
 
+    fn seen(cells: &Cells) -> Extent {
+        let mut shares = shares(cells, 100.0, 40.0);
+        keep_connected(&mut shares, 0);
+        Extent::of(&shares, &Row::all(&shares), 240, 0.0)
+    }
+
+    #[test]
+    fn a_wall_stands_between_two_lines() {
+        let shares = Cells {
+            across: 3,
+            along: 30,
+            value: (0..90)
+                .map(|k| f32::from(u8::from(k % 30 < if k < 30 { 25 } else { 5 })))
+                .collect(),
+        };
+        let rows = Row::all(&shares);
+        let mut extent = Extent::of(&shares, &rows, 12, 0.0);
+        // Lithium's wall is seen in the line 2 of the first row.
+        extent.place_walls(&rows, |line, from, end| {
+            assert!(from > 19 && end < 99, "{from} to {end} is not clear of both edges");
+            (2.7 - line as f32).clamp(0.0, 1.0)
+        });
+        assert!(extent.reach[..2].iter().all(|reach| (reach - 99.5).abs() < 0.1));
+        assert!(extent.reach[3..].iter().all(|reach| (reach - 19.5).abs() < 0.1));
+        let at: Vec<usize> = (0..12).filter(|line| extent.at_wall[*line]).collect();
+        assert_eq!(at, [2]);
+    }
+
     #[test]
     fn a_disc_has_its_area_and_perimeter() {
-        let extent = see(&scene(true), (60.0, 100.0), 240).expect("both sides differ");
+        let extent = seen(&scene(true));
         let strip = 20.5 * 240.0;
         let neck = 20.0 * (80.0 - 20.0);
         let area: f64 = extent.length.iter().map(|length| f64::from(*length)).sum();
@@ -269,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_does_not_touch_the_front_is_no_part_of_it() {
-        let extent = see(&scene(false), (60.0, 100.0), 240).expect("both sides differ");
+        let extent = seen(&scene(false));
         assert!(extent.reach.iter().all(|reach| (reach - 20.0).abs() < 1.0));
     }
 }

@@ -8,8 +8,9 @@
 //! where it should be zero: camera noise, texture and all. Errors follow from that.
 
 use super::config::Lithium;
+use super::contour::{Contour, moved_across, slopes, stiffness};
 use super::levels::Levels;
-use super::path::{join, most_probable};
+use super::path::{Curve, join, most_probable};
 use super::sums::{self, EdgeSums, NullSums, SideSums};
 use super::windows::Windows;
 use super::{Front, Hints};
@@ -19,9 +20,6 @@ const ROUNDS: usize = 3;
 const ROUNDS_WIDE: usize = 4;
 /// An edge less certain than this is none, px.
 const ERROR_MOST: f64 = 2.5;
-/// Second differences of the displacement from the expected contour are normal with this sigma
-/// over the square of the lines that are joined, px.
-const BEND_PX: f64 = 0.3;
 /// A line's step by its score, in widths of the edge, at most.
 const STEP_MOST: f32 = 2.0;
 /// A line whose residuals exceed the others' by this factor sees something else than an edge.
@@ -30,74 +28,12 @@ const FOREIGN: f32 = 4.5;
 const OUTLYING: f64 = 3.0;
 /// Lines that are summed to measure how neighbours' errors add up.
 const BLOCK: usize = 8;
-/// Between neighbouring lines, the contour is torn where it jumps further than this, px.
-pub const TEAR_PX: f32 = 16.0;
-const SLOPE_MOST: f32 = 12.0;
 /// The variance of a contour that was searched for, over that of one whose shape was known.
 const SEARCHED: f64 = 2.0;
 /// How much of a frame's own scatter beside the edge counts.
 const NEW: f32 = 0.2;
 /// Before anything is known of texture, evidence counts this much less.
 const EXCESS_FIRST: f32 = 3.0;
-
-/// What one frame says of the contour.
-pub struct Contour {
-    /// Edge of each line, px from the starting edge in reference coordinates, joined with its
-    /// neighbours; NaN where there is none.
-    pub position: Vec<f32>,
-    /// Their one sigma (neighbours are correlated).
-    pub error: Vec<f32>,
-    /// Each line's own edge, apart from its neighbours and from what was expected, with its one
-    /// sigma; NaN where there is none.
-    pub own: Vec<(f32, f32)>,
-    /// Edge width that fits best.
-    pub sigma_px: f32,
-    /// Variance of the score over what the camera's noise explains, as it adds up over lines.
-    pub excess: f32,
-    /// The same by this frame alone.
-    pub measured_excess: f32,
-    /// Median squared residual over what noise explains.
-    pub scatter: f32,
-    /// Lithium's brightness over the bare specimen's, less 1, and its one sigma.
-    pub contrast: (f64, f64),
-    /// Mean brightness of lithium and bare specimen, counts above the offset.
-    pub brightness: (f32, f32),
-    /// How much of the learned texture the bare specimen shows.
-    pub texture_share: f32,
-    /// Lines whose edge stands at the end of its window.
-    pub at_limit: usize,
-}
-
-impl Contour {
-    /// No edge anywhere.
-    pub fn nothing(lines: usize) -> Contour {
-        Contour {
-            position: vec![f32::NAN; lines],
-            error: vec![f32::NAN; lines],
-            own: vec![(f32::NAN, f32::NAN); lines],
-            sigma_px: f32::NAN,
-            excess: f32::NAN,
-            measured_excess: f32::NAN,
-            scatter: f32::NAN,
-            contrast: (f64::NAN, f64::NAN),
-            brightness: (f32::NAN, f32::NAN),
-            texture_share: f32::NAN,
-            at_limit: 0,
-        }
-    }
-
-    /// Share of the lines that have an edge.
-    pub fn share_found(&self) -> f64 {
-        let found = self.position.iter().filter(|p| p.is_finite()).count();
-        found as f64 / self.position.len().max(1) as f64
-    }
-
-    /// The contour with lines without an edge at their last guess; for a second look.
-    pub fn filled(&self, expected: &[f32]) -> Vec<f32> {
-        let pairs = self.position.iter().zip(expected);
-        pairs.map(|(found, known)| if found.is_finite() { *found } else { *known }).collect()
-    }
-}
 
 /// Everything that the rounds of a fit change.
 struct Fit<'a> {
@@ -136,14 +72,13 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
     let sigma = hints.sigma_px.unwrap_or(front.config.edge_sigma_px as f32);
     let windows = Windows::cut(&front.lines, view, &known, sigma, wide, hints);
     let slope = slopes(&known);
-    let bend = BEND_PX / front.config.smooth_lines.powi(2);
     let mut fit = Fit {
         windows: &windows,
         sign: if front.config.lithium == Lithium::Dark { 1.0 } else { -1.0 },
         known: &known,
         guess: known.clone(),
         slope: &slope,
-        stiffness: stiffness(&known, &slope, bend),
+        stiffness: stiffness(&known, &slope, front.config.smooth_lines),
         sigma,
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
@@ -158,7 +93,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         own: (Vec::new(), Vec::new()),
     };
     fit.find_path(hints.contrast);
-    let mut variance = Vec::new();
+    let mut curve = Curve::default();
     let rounds = if wide { ROUNDS_WIDE } else { ROUNDS };
     for round in 0..rounds {
         fit.see_levels(hints.contrast);
@@ -166,9 +101,9 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         if round + 2 == rounds {
             fit.measure_scatter();
         }
-        variance = fit.move_edges(round > 0);
+        curve = fit.move_edges(round > 0);
     }
-    fit.contour(front, (fraction, across), &variance)
+    fit.contour(front, (fraction, across), &curve)
 }
 
 impl Fit<'_> {
@@ -252,8 +187,8 @@ impl Fit<'_> {
         self.excess = mixed.max(1.0);
     }
 
-    /// One step of Fisher scoring, all lines together; the variance of each.
-    fn move_edges(&mut self, robust: bool) -> Vec<f64> {
+    /// One step of Fisher scoring, all lines together; the curve of their displacements.
+    fn move_edges(&mut self, robust: bool) -> Curve {
         let wide = self.widths();
         let reach = self.windows.reach();
         let lines = self.guess.len();
@@ -283,10 +218,10 @@ impl Fit<'_> {
         for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&curve.at) {
             *guess = known + (*moved as f32).clamp(-reach, reach);
         }
-        curve.variance
+        curve
     }
 
-    fn contour(&self, front: &Front, (fraction, across): (f32, f32), variance: &[f64]) -> Contour {
+    fn contour(&self, front: &Front, (fraction, across): (f32, f32), curve: &Curve) -> Contour {
         let length = front.lines.length as f32;
         let position = moved_across(&self.guess, across);
         let limit = 0.8 * self.windows.reach();
@@ -295,7 +230,7 @@ impl Fit<'_> {
         for line in 0..self.guess.len() {
             let guess = self.guess[line];
             let inside = guess > 1.0 && guess < length - 2.0;
-            let error = (variance[line] * self.unknown + self.expected_variance).sqrt();
+            let error = (curve.variance[line] * self.unknown + self.expected_variance).sqrt();
             let good = self.levels.significant[line] && !self.is_foreign(&self.edges[line]);
             if good && inside && error < ERROR_MOST {
                 out.position[line] = position[line] - fraction;
@@ -312,6 +247,8 @@ impl Fit<'_> {
             }
             out.at_limit += usize::from((guess - self.known[line]).abs() > limit);
         }
+        let told = self.own.1.iter().filter(|f| **f > 0.0).count().max(1) as f64;
+        out.mean_error = (curve.sum_variance * self.unknown).sqrt() / told;
         out.sigma_px = self.sigma;
         out.excess = self.excess;
         out.measured_excess = self.measured;
@@ -339,65 +276,4 @@ impl Fit<'_> {
     fn noise(&self) -> (f32, f32) {
         (self.windows.dark, self.windows.gain)
     }
-}
-
-/// The contour where each line's coordinate is `by` lines more (−1 to 1): linear between
-/// neighbours, but not over a tear.
-fn moved_across(contour: &[f32], by: f32) -> Vec<f32> {
-    let last = contour.len() - 1;
-    (0..contour.len())
-        .map(|k| {
-            let next = if by > 0.0 { (k + 1).min(last) } else { k.saturating_sub(1) };
-            let rise = contour[next] - contour[k];
-            if rise.abs() > TEAR_PX { contour[k] } else { contour[k] + by.abs() * rise }
-        })
-        .collect()
-}
-
-/// How steeply the contour runs across the lines, px per line; over a tear, as on its nearer side.
-fn slopes(contour: &[f32]) -> Vec<f32> {
-    let n = contour.len();
-    let torn = |k: usize| k + 1 >= n || (contour[k + 1] - contour[k]).abs() > TEAR_PX;
-    (0..n)
-        .map(|k| {
-            let (mut a, mut b) = (k, k);
-            while a > 0 && k - a < 2 && !torn(a - 1) {
-                a -= 1;
-            }
-            while b - k < 2 && !torn(b) {
-                b += 1;
-            }
-            let slope = if a == b { 0.0 } else { (contour[b] - contour[a]) / (b - a) as f32 };
-            slope.clamp(-SLOPE_MOST, SLOPE_MOST)
-        })
-        .collect()
-}
-
-/// Inverse variance of the displacement's second differences at each line, 1/px²: an edge that runs
-/// steeply moves further along the line; where the contour is torn, nothing joins both sides.
-fn stiffness(contour: &[f32], slope: &[f32], bend: f64) -> Vec<f64> {
-    let n = contour.len();
-    (0..n)
-        .map(|k| {
-            let (a, b) = (k.saturating_sub(1), (k + 1).min(n - 1));
-            let torn = (contour[b] - contour[k]).abs() > TEAR_PX
-                || (contour[k] - contour[a]).abs() > TEAR_PX;
-            let slope = f64::from(slope[k]);
-            if torn { 0.0 } else { 1.0 / (bend * bend * (1.0 + slope * slope)) }
-        })
-        .collect()
-}
-
-/// Lines (half a kernel) that the joined curve averages when each is known with this one sigma, px.
-pub fn joined_lines(own_error_px: f64, smooth_lines: f64) -> f64 {
-    (own_error_px * smooth_lines * smooth_lines / BEND_PX).sqrt()
-}
-
-/// The variance that a mean over many lines has from each of them, px², by the variance of the line
-/// on the joined curve: neighbours err alike, over as many lines as the curve joins.
-pub fn variance_in_mean(error_px: f64, smooth_lines: f64) -> f64 {
-    // A curve with bends of variance q and lines of information f has the variance
-    // 0.265 q^¼ f^−¾ (the kernel of B. W. Silverman, Ann. Stat. 12, 898, 1984): solved for 1/f.
-    let bend = (BEND_PX / (smooth_lines * smooth_lines)).powi(2);
-    (error_px * error_px / (0.265 * bend.powf(0.25))).powf(4.0 / 3.0)
 }

@@ -1,7 +1,7 @@
 //! Each line's own motion: a Kalman filter of position and velocity, whose prediction tells the
 //! observer of a later frame where to look (R. E. Kalman, J. Basic Eng. 82, 35, 1960).
 
-use super::fit::{TEAR_PX, joined_lines};
+use super::contour::{TEAR_PX, joined_lines};
 
 /// One sigma of the acceleration of all lines together and of a line's own beside it, px per frame².
 const ACCELERATION_COMMON: f32 = 0.02;
@@ -34,6 +34,10 @@ const SHARED_VELOCITY_FEW: f64 = 2.0;
 const FEW: f64 = 6.0;
 /// Frames before a velocity is known well enough to predict with it.
 const SEEN_LEAST: u64 = 4;
+/// All lines together are elsewhere when they are so many sigma from where they were expected; and
+/// turn when they are so many times further in the next frame.
+const SURPRISING: f32 = 5.0;
+const TURNS: f32 = 1.5;
 /// Neighbouring lines err alike: so many count as one.
 const ALIKE_LINES: f32 = 16.0;
 
@@ -42,6 +46,8 @@ pub struct Follower {
     lines: Vec<Line>,
     /// Covariance of the motion that all lines share.
     common: [f32; 3],
+    /// By how much all lines were elsewhere, where that was more than expected, px.
+    surprise: f32,
     last_index: u64,
     /// Lines that the contour joins, about.
     joined: f64,
@@ -73,6 +79,7 @@ impl Follower {
         Follower {
             lines: vec![UNSEEN; lines],
             common: [0.0, 0.0, RATE_COMMON * RATE_COMMON],
+            surprise: 0.0,
             last_index: 0,
             joined: smooth_lines,
             shared: vec![f32::NAN; lines],
@@ -110,6 +117,7 @@ impl Follower {
             let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
             let independent = (moved.len() as f32 / ALIKE_LINES).max(1.0);
             let variance = (typical * typical / independent).max(KNOWN_LEAST * KNOWN_LEAST);
+            self.allow_for_turns(common, variance, frames);
             let gains;
             (gains, self.common) = updated(self.common, variance);
             (shift, turn) = (gains[0] * common, gains[1] * common);
@@ -123,6 +131,23 @@ impl Follower {
             line.take(own, error.max(KNOWN_LEAST).powi(2), turn);
         }
         self.share(own);
+    }
+
+    /// A front that turns back is elsewhere in one frame and twice as far in the next: then its
+    /// velocity is another one.
+    fn allow_for_turns(&mut self, moved: f32, variance: f32, frames: f32) {
+        let before = std::mem::take(&mut self.surprise);
+        let [p, c, v] = self.common;
+        if moved * moved < SURPRISING * SURPRISING * (p + variance) {
+            return;
+        }
+        if moved * before > 0.0 && moved.abs() > TURNS * before.abs() {
+            let passed = 2.0 * frames;
+            let turn = (moved / passed).powi(2);
+            self.common = [p + turn * passed * passed, c + turn * passed, v + turn];
+        } else {
+            self.surprise = moved;
+        }
     }
 
     fn share(&mut self, own: &[(f32, f32)]) {
@@ -199,6 +224,11 @@ impl Follower {
         let variance = [1.0, 0.0, RATE_OWN * RATE_OWN];
         self.lines[line] = Line { at, variance, ..UNSEEN };
         self.shared[line] = at;
+    }
+
+    /// Number of lines.
+    pub fn count(&self) -> usize {
+        self.lines.len()
     }
 
     /// Each line's position, shared with its neighbours, and its variance; NaN where none was seen.

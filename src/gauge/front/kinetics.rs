@@ -3,7 +3,12 @@
 //! A Kalman filter of position and velocity under white acceleration. In the steady state it is a
 //! low-pass of second order (Butterworth) with the cut-off frequency (q / r)^¼ / 2π, q being the
 //! acceleration's spectral density and r that of the measurement; here the frequency is fixed and q
-//! follows from it, so that the bandwidth is stated and does not depend on the dose.
+//! follows from it, so that the bandwidth is stated and does not depend on the dose. Its error is what
+//! the measurement's noise leaves of it, what it lags behind under the acceleration that its
+//! innovations show, and how far it is from the slopes over a few frames where these contradict it: a
+//! front that turns back does so at once.
+
+use std::collections::VecDeque;
 
 /// The cut-off frequency, where it is not configured, as a share of the frame rate.
 pub const BANDWIDTH: f64 = 1.0 / 64.0;
@@ -11,6 +16,12 @@ pub const BANDWIDTH: f64 = 1.0 / 64.0;
 const FRAMES_LEAST: u32 = 4;
 /// Frames (about) over which the filter's innovations are compared with what it expects of them.
 const MEMORY: f64 = 24.0;
+/// Frames over which slopes are compared with the velocity, and the sigma beyond which they
+/// contradict it.
+const SHORT: [usize; 4] = [1, 2, 4, 8];
+const CONTRADICTS: f64 = 3.0;
+/// A mean innovation of so many sigma is an acceleration.
+const ACCELERATES: f64 = 2.0;
 /// One-sided and two-sided 95 % of a normal distribution, in sigma.
 const ONE_SIDED: f64 = 1.645;
 const TWO_SIDED: f64 = 1.96;
@@ -24,14 +35,21 @@ pub struct Kinetics {
     bandwidth_hz: Option<f64>,
     at: f64,
     velocity: f64,
+    /// Covariance under the acceleration that the bandwidth stands for: what the gains follow from.
     variance: [f64; 3],
+    /// Covariance by the measurement's noise alone.
+    noise: [f64; 3],
     last_s: f64,
     interval_s: f64,
     taken: u32,
-    /// Mean squared innovation over what is expected of it.
+    /// Mean squared innovation, its mean apart, over what noise explains.
     surprise: f64,
     /// Mean innovation, and its variance if nothing accelerates.
     lag: (f64, f64),
+    /// The last values: s, px, and variance.
+    recent: VecDeque<[f64; 3]>,
+    /// How far the velocity is from the slopes that contradict it, px/s.
+    contradicted: f64,
     omega: f64,
     standing: Standing,
 }
@@ -57,11 +75,14 @@ impl Kinetics {
             at: f64::NAN,
             velocity: 0.0,
             variance: [0.0; 3],
+            noise: [0.0; 3],
             last_s: f64::NAN,
             interval_s: f64::NAN,
             taken: 0,
             surprise: 1.0,
             lag: (0.0, 0.0),
+            recent: VecDeque::new(),
+            contradicted: 0.0,
             omega: 0.0,
             standing: Standing::default(),
         }
@@ -77,6 +98,8 @@ impl Kinetics {
         if self.taken == 0 || !(passed > 0.0) {
             (self.at, self.velocity, self.last_s) = (value, 0.0, time_s);
             (self.variance, self.taken) = ([r, 0.0, f64::INFINITY], 1);
+            self.recent.clear();
+            self.recent.push_back([time_s, value, r]);
             self.standing.restart(time_s);
             self.standing.take(time_s, value, error);
             return;
@@ -86,10 +109,12 @@ impl Kinetics {
             self.velocity = (value - self.at) / passed;
             let v = (self.variance[0] + r) / (passed * passed);
             (self.variance, self.at) = ([r, r / passed, v], value);
+            self.noise = self.variance;
         } else {
             self.interval_s += 0.1 * (passed.min(4.0 * self.interval_s) - self.interval_s);
             self.filter(passed, value, r);
         }
+        self.compare_slopes(time_s, value, r);
         self.last_s = time_s;
         self.taken += 1;
         let (velocity, its_error) = self.velocity();
@@ -113,16 +138,51 @@ impl Kinetics {
         self.at += self.velocity * t + gain * innovation;
         self.velocity += gain_rate * innovation;
         self.variance = [p * (1.0 - gain), c * (1.0 - gain), v - gain_rate * c];
-        let squared = (innovation * innovation / expected).min(100.0);
-        self.surprise += (squared - self.surprise) / MEMORY;
+        let [p, c, v] = self.noise;
+        let (p, c) = (p + t * (2.0 * c + t * v), c + t * v);
+        let explained = p + r;
+        self.noise = [
+            (1.0 - gain).powi(2) * p + gain * gain * r,
+            (1.0 - gain) * (c - gain_rate * p) + gain * gain_rate * r,
+            v - 2.0 * gain_rate * c + gain_rate * gain_rate * explained,
+        ];
         let share = (omega * t).min(1.0);
+        if self.contradicted == 0.0 {
+            let squared = ((innovation - self.lag.0).powi(2) / explained).min(100.0);
+            self.surprise += (squared - self.surprise) / MEMORY;
+        }
         self.lag.0 += share * (innovation - self.lag.0);
-        self.lag.1 = (1.0 - share).powi(2) * self.lag.1 + share * share * expected;
+        self.lag.1 = (1.0 - share).powi(2) * self.lag.1 + share * share * explained;
         self.omega = omega;
     }
 
-    /// px/s and one sigma, enlarged where the number moves less evenly than the filter expects, and
-    /// by what the filter lags behind when it accelerates; NaN in the first frames.
+    /// Whether the slopes over the last frames say something else than the filter.
+    fn compare_slopes(&mut self, time_s: f64, value: f64, r: f64) {
+        let excess = self.surprise.max(1.0);
+        let mut contradicted = 0.0f64;
+        for frames in SHORT {
+            let Some([then, before, its_r]) =
+                self.recent.len().checked_sub(frames).map(|at| self.recent[at])
+            else {
+                break;
+            };
+            let passed = time_s - then;
+            let apart = (value - before) / passed - self.velocity;
+            let variance = excess * ((r + its_r) / (passed * passed) + self.noise[2]);
+            if apart * apart > CONTRADICTS * CONTRADICTS * variance {
+                contradicted = contradicted.max((apart * apart - variance).sqrt());
+            }
+        }
+        self.contradicted = contradicted;
+        if self.recent.len() == SHORT[SHORT.len() - 1] {
+            self.recent.pop_front();
+        }
+        self.recent.push_back([time_s, value, r]);
+    }
+
+    /// px/s and one sigma, enlarged where the number moves less evenly than its errors say, by what
+    /// the filter lags behind when it accelerates, and where it has just changed; NaN in the first
+    /// frames.
     pub fn velocity(&self) -> (f64, f64) {
         if self.taken < FRAMES_LEAST {
             return (f64::NAN, f64::NAN);
@@ -130,8 +190,11 @@ impl Kinetics {
         // Under a steady acceleration a the innovations are a/ω² on average, and the velocity is
         // late by √2 a/ω.
         let (mean, variance) = self.lag;
-        let late = 2.0 * self.omega.powi(2) * (mean * mean - variance).max(0.0);
-        (self.velocity, (self.variance[2] * self.surprise.max(1.0) + late).sqrt())
+        let is_late = mean * mean > ACCELERATES * ACCELERATES * variance;
+        let late = if is_late { mean * mean - variance } else { 0.0 };
+        let late = 2.0 * self.omega.powi(2) * late;
+        let late = late.max(self.contradicted.powi(2));
+        (self.velocity, (self.noise[2] * self.surprise.max(1.0) + late).sqrt())
     }
 
     /// When `gap` (px, with one sigma) is closed at the present velocity.
@@ -232,8 +295,24 @@ mod tests {
             let (velocity, error) = kinetics.velocity();
             pull += ((velocity - 3.0) / error).powi(2) / 40.0;
         }
-        // The error allows for accelerations that are not there, and so is too large here.
-        assert!((0.05..1.8).contains(&pull), "squared pull {pull}");
+        assert!((0.5..1.6).contains(&pull), "squared pull {pull}");
+    }
+
+    #[test]
+    fn a_reversal_is_in_the_error_at_once() {
+        let mut kinetics = Kinetics::new(None);
+        for k in 0..160 {
+            let time = f64::from(k) * 0.05;
+            let there = 20.0 - (time - 5.0).abs();
+            kinetics.take(time, there + 0.002 * noise(k), 0.002);
+            let (velocity, error) = kinetics.velocity();
+            // Frame 100 is the turn itself.
+            let truth = if k > 100 { -1.0 } else { 1.0 };
+            let off = (velocity - truth).abs() / error;
+            assert!(k < 8 || off < 5.0, "frame {k}: {velocity} ± {error}, not {truth}");
+        }
+        let (velocity, error) = kinetics.velocity();
+        assert!((velocity + 1.0).abs() < 0.05 && error < 0.05, "{velocity} ± {error}");
     }
 
     #[test]

@@ -7,14 +7,19 @@
 //! `docs/gauges/front.md` has the method with its equations, figures and limits.
 
 mod cells;
+mod classes;
 mod config;
+mod contour;
 mod extent;
 mod fields;
 mod fit;
+mod folds;
 mod follow;
 mod kinetics;
 mod levels;
+mod measure;
 mod path;
+mod pieces;
 mod search;
 mod shape;
 mod summary;
@@ -26,8 +31,9 @@ use std::sync::Arc;
 
 use cells::Cells;
 pub use config::FrontConfig;
+use contour::Contour;
 use extent::Extent;
-use fit::{Contour, fit};
+use fit::fit;
 use follow::smoothed;
 use summary::Summary;
 
@@ -147,6 +153,22 @@ impl Front {
         }
         (found.sigma_px < SIGMA_MOST).then_some(found)
     }
+
+    /// Lithium's area, by the brightness beside the contour or, where none was ever followed, by that
+    /// of the region alone.
+    fn see(
+        &self,
+        view: &View<'_>,
+        cells: &Cells,
+        contour: &Contour,
+        hints: &Hints,
+    ) -> Option<Extent> {
+        if contour.share_found() < FOUND_LEAST && hints.contour.is_none() {
+            let (lithium, lines) = (self.config.lithium, self.lines.count);
+            return extent::see_alone(cells, lithium, cells.noise(view), lines);
+        }
+        extent::see(cells, contour.brightness, &self.lines, view)
+    }
 }
 
 impl Gauge for Front {
@@ -170,8 +192,7 @@ impl Gauge for Front {
         let contour = followed
             .or_else(|| cells.as_ref().and_then(|cells| self.find(view, cells, hints)))
             .unwrap_or_else(|| Contour::nothing(self.lines.count));
-        let extent =
-            cells.and_then(|cells| extent::see(&cells, contour.brightness, self.lines.count));
+        let extent = cells.and_then(|cells| self.see(view, &cells, &contour, hints));
         let region = (!hints.no_texture).then(|| self.lines.read_all(view));
         let (along_x, drift) = (self.lines.is_along_x(), view.drift());
         let drift_error = if along_x { drift.x_error } else { drift.y_error };

@@ -93,6 +93,8 @@ pub struct Curve {
     pub at: Vec<f64>,
     /// Its posterior variance, px².
     pub variance: Vec<f64>,
+    /// That of the sum of the curve over the lines with information, px².
+    pub sum_variance: f64,
 }
 
 /// The curve d that minimises `Σ f (z − d)² + Σ s (d₋ − 2 d + d₊)²`: each line's own estimate `z`
@@ -135,6 +137,20 @@ pub fn join(z: &[f64], f: &[f64], stiffness: &[f64]) -> Curve {
         next[k] = beside / pivot;
         second[k] /= pivot;
     }
+    // With LDLᵀ = A the variance of a sum wᵀd is wᵀA⁻¹w = yᵀD⁻¹y, L y = w.
+    let mut sum_variance = 0.0;
+    let mut before = [0.0; 2];
+    for k in 0..n {
+        let mut y = f64::from(u8::from(f[k] > 0.0));
+        if k >= 1 {
+            y -= next[k - 1] * before[0];
+        }
+        if k >= 2 {
+            y -= second[k - 2] * before[1];
+        }
+        sum_variance += y * y * main[k];
+        before = [y, before[0]];
+    }
     let mut variance = vec![0.0; n];
     // The inverse right of the diagonal, in the row below.
     let mut beside = 0.0;
@@ -149,7 +165,7 @@ pub fn join(z: &[f64], f: &[f64], stiffness: &[f64]) -> Curve {
         let after = |j: usize| at.get(k + j).copied().unwrap_or(0.0);
         at[k] = at[k] * main[k] - l1 * after(1) - l2 * after(2);
     }
-    Curve { at, variance }
+    Curve { at, variance, sum_variance }
 }
 
 #[cfg(test)]
@@ -157,7 +173,7 @@ mod tests {
     use super::*;
 
     /// The same by elimination of the full matrix.
-    fn dense(z: &[f64], f: &[f64], s: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    fn dense(z: &[f64], f: &[f64], s: &[f64]) -> (Vec<f64>, Vec<f64>, f64) {
         let n = z.len();
         let mut a = vec![vec![0.0; 2 * n + 1]; n];
         for k in 0..n {
@@ -183,7 +199,9 @@ mod tests {
                 other.iter_mut().zip(&row).for_each(|(value, from)| *value -= factor * from);
             }
         }
-        ((0..n).map(|k| a[k][2 * n]).collect(), (0..n).map(|k| a[k][n + k]).collect())
+        let told: Vec<usize> = (0..n).filter(|k| f[*k] > 0.0).collect();
+        let sum = told.iter().map(|k| told.iter().map(|j| a[*k][n + j]).sum::<f64>()).sum();
+        ((0..n).map(|k| a[k][2 * n]).collect(), (0..n).map(|k| a[k][n + k]).collect(), sum)
     }
 
     #[test]
@@ -192,8 +210,9 @@ mod tests {
         let z: Vec<f64> = (0..n).map(|k| (k as f64 * 1.7).sin() * 3.0).collect();
         let f: Vec<f64> = (0..n).map(|k| if k % 5 == 2 { 0.0 } else { 1.0 + k as f64 }).collect();
         let s: Vec<f64> = (0..n).map(|k| if k == 9 { 0.0 } else { 40.0 + k as f64 }).collect();
-        let (at, variance) = dense(&z, &f, &s);
+        let (at, variance, sum) = dense(&z, &f, &s);
         let curve = join(&z, &f, &s);
+        assert!((curve.sum_variance / sum - 1.0).abs() < 1e-9, "{} {sum}", curve.sum_variance);
         for k in 0..n {
             assert!((curve.at[k] - at[k]).abs() < 1e-9, "line {k}: {} {}", curve.at[k], at[k]);
             let apart = (curve.variance[k] / variance[k] - 1.0).abs();

@@ -1,6 +1,7 @@
 //! One contour as numbers: mean, tip, roughness, wavelength, length; each with its one sigma.
 
-use super::fit::{TEAR_PX, variance_in_mean};
+use super::cells::CELL;
+use super::contour::{TEAR_PX, variance_in_mean};
 
 /// A number and its one sigma.
 pub type Value = (f64, f64);
@@ -9,17 +10,35 @@ pub type Value = (f64, f64);
 pub const FLOOR_PX: f64 = 0.02;
 /// The tip is the vertex of the parabola over so many lines to either side of the furthest one.
 const TIP_LINES: usize = 5;
-/// Slopes are taken over so many lines.
-const SLOPE_LINES: usize = 8;
+/// One sigma of where a wall stands across the lines.
+const WALL_LINES: f64 = 0.5;
+/// Slopes are taken over as few of these lines as leave noise less than this share of their square.
+const SLOPE_LINES: [usize; 3] = [2, 4, 8];
+const SLOPE_NOISE: f64 = 0.1;
 /// The edge's length is that of a chain of chords over so many lines.
 const CHORD_LINES: usize = 4;
+
+/// Who tells where a line's edge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The edge in this frame.
+    Edge,
+    /// Lithium's area in this frame.
+    Region,
+    /// The frames before.
+    Expected,
+}
 
 /// A contour without gaps, px from the starting edge.
 pub struct Shape<'a> {
     pub position: &'a [f32],
     pub error: &'a [f32],
-    /// Lines in which the edge was seen in this frame.
-    pub seen: &'a [bool],
+    pub told: &'a [Told],
+    /// Each line's own edge, apart from its neighbours and from what was expected, and its one
+    /// sigma; NaN where there is none.
+    pub own: &'a [(f32, f32)],
+    /// One sigma of the mean over all lines with an edge.
+    pub mean_error: f64,
     /// Lines that are joined.
     pub smooth_lines: f64,
     /// One sigma that all lines share: the drift's.
@@ -35,39 +54,53 @@ impl Shape<'_> {
     /// Mean over the lines. Each counts the same: the position is that of the contour, and not of
     /// its sharper parts.
     pub fn mean(&self) -> Value {
-        let (mut sum, mut variance, mut unseen, mut count) = (0.0, 0.0, 0.0, 0.0);
-        for ((position, error), seen) in self.position.iter().zip(self.error).zip(self.seen) {
+        let (mut sum, mut count) = (0.0, 0.0);
+        let (mut edges, mut by_area, mut unseen) = (0.0, 0.0, 0.0);
+        for ((position, error), told) in self.position.iter().zip(self.error).zip(self.told) {
             if !position.is_finite() {
                 continue;
             }
             sum += f64::from(*position);
             count += 1.0;
-            if *seen {
-                variance += variance_in_mean(f64::from(*error), self.smooth_lines);
-            } else {
+            let error = f64::from(*error);
+            match told {
+                Told::Edge => edges += 1.0,
+                // The lines of one row of cells err alike.
+                Told::Region => by_area += CELL as f64 * error * error,
                 // What is predicted errs alike in all lines.
-                unseen += f64::from(*error);
+                Told::Expected => unseen += error,
             }
         }
         if count == 0.0 {
             return (f64::NAN, f64::NAN);
         }
-        let variance = (variance + unseen * unseen) / (count * count);
+        let edges = if edges > 0.0 { (edges * self.mean_error).powi(2) } else { 0.0 };
+        // A wall along the lines stands somewhere between two of them.
+        let rises = self.position.windows(2).map(|pair| f64::from((pair[1] - pair[0]).abs()));
+        let walls: f64 = rises
+            .filter(|rise| *rise > f64::from(TEAR_PX))
+            .map(|rise| (WALL_LINES * rise).powi(2))
+            .sum();
+        let variance = (edges + by_area + unseen * unseen + walls) / (count * count);
         (sum / count, (variance + self.common.powi(2) + FLOOR_PX.powi(2)).sqrt())
     }
 
     /// The furthest reach near the line `at`, which earlier frames too say is the furthest: the
-    /// largest of many uncertain lines would be too far.
+    /// largest of many uncertain lines would be too far. It is the vertex of a parabola through the
+    /// lines' own edges, since the joined contour is flattened where it bends most; through the
+    /// contour where some have none.
     pub fn tip(&self, at: usize) -> Value {
         let (first, end) = self.piece(at, TIP_LINES);
-        let error = f64::from(self.error[at]);
-        let one_sigma = error.hypot(self.common).hypot(FLOOR_PX);
-        let level = |k: usize| f64::from(self.position[k]);
+        let line_error = f64::from(self.error[at]);
+        if end - first < 5 {
+            let error = line_error.hypot(self.common).hypot(FLOOR_PX);
+            return (f64::from(self.position[at]), error);
+        }
+        let is_own = self.own[first..end].iter().all(|own| own.0.is_finite())
+            && self.told[first..end].iter().all(|told| *told == Told::Edge);
+        let level = |k: usize| f64::from(if is_own { self.own[k].0 } else { self.position[k] });
         let n = (end - first) as f64;
         let mean = (first..end).map(level).sum::<f64>() / n;
-        if end - first < 5 {
-            return (level(at), one_sigma);
-        }
         // Least squares about the middle: mean, slope and curvature are orthogonal there.
         let middle = (first + end - 1) as f64 / 2.0;
         let u = |k: usize| k as f64 - middle;
@@ -83,8 +116,15 @@ impl Shape<'_> {
         let (slope, bend) = (slope / uu, bend / pp);
         let half = (n - 1.0) / 2.0;
         let vertex = if bend < 0.0 { (-slope / (2.0 * bend)).clamp(-half, half) } else { 0.0 };
-        let tip = mean + slope * vertex + bend * (vertex * vertex - square);
-        (tip, one_sigma)
+        let p = vertex * vertex - square;
+        let tip = mean + slope * vertex + bend * p;
+        let of_lines = self.own[first..end].iter().map(|own| f64::from(own.1).powi(2)).sum::<f64>();
+        let variance = if is_own {
+            of_lines / n * (1.0 / n + vertex * vertex / uu + p * p / pp)
+        } else {
+            line_error * line_error
+        };
+        (tip, variance.sqrt().hypot(self.common).hypot(FLOOR_PX))
     }
 
     /// The lines about `at` that hang together with it, `most` to either side.
@@ -125,24 +165,40 @@ impl Shape<'_> {
     /// The lateral wavelength, 2π times roughness over r.m.s. slope (λq of ISO 4287): exact for one
     /// wave, a mean for many; px across the lines.
     pub fn wavelength(&self, (roughness, roughness_error): Value) -> Value {
-        let (mut square, mut noise, mut count) = (0.0, 0.0, 0.0);
-        let lines = SLOPE_LINES as f64;
-        for k in 0..self.position.len().saturating_sub(SLOPE_LINES) {
-            let rise = f64::from(self.position[k + SLOPE_LINES] - self.position[k]);
-            if rise.is_finite() {
-                square += (rise / lines).powi(2);
-                let errors = [self.error[k], self.error[k + SLOPE_LINES]].map(f64::from);
-                noise += (errors[0].powi(2) + errors[1].powi(2)) / (lines * lines);
-                count += 1.0;
+        let (mut slope, mut noise, mut independent) = (f64::NAN, f64::NAN, 0.0);
+        for lines in SLOPE_LINES {
+            let square;
+            (square, noise, independent) = self.slope(lines);
+            slope = square - noise;
+            if noise < SLOPE_NOISE * square {
+                break;
             }
         }
-        let (slope, noise) = (square / count - noise / count, noise / count);
-        let error = ((2.0 * noise * noise + 4.0 * noise * slope.abs()) / (count / lines)).sqrt();
+        let error = ((2.0 * noise * noise + 4.0 * noise * slope.abs()) / independent).sqrt();
+        // Neighbours err alike, so that less than all of the noise may be in their difference.
+        let error = error.hypot(0.5 * noise);
         if !(slope > 2.0 * error && roughness > 2.0 * roughness_error) {
             return (f64::NAN, f64::NAN);
         }
         let wavelength = std::f64::consts::TAU * roughness / slope.sqrt();
         (wavelength, wavelength * (roughness_error / roughness).hypot(0.5 * error / slope))
+    }
+
+    /// Mean squared slope over so many lines, how much of it independent errors explain, and the number
+    /// of independent slopes.
+    fn slope(&self, lines: usize) -> (f64, f64, f64) {
+        let (mut square, mut noise, mut count) = (0.0, 0.0, 0.0);
+        let run = (lines * lines) as f64;
+        for k in 0..self.position.len().saturating_sub(lines) {
+            let rise = f64::from(self.position[k + lines] - self.position[k]);
+            if rise.is_finite() {
+                square += rise * rise / run;
+                let errors = [self.error[k], self.error[k + lines]].map(f64::from);
+                noise += (errors[0].powi(2) + errors[1].powi(2)) / run;
+                count += 1.0;
+            }
+        }
+        (square / count, noise / count, count / lines as f64)
     }
 
     /// Length of the edge, px.
@@ -172,11 +228,14 @@ mod tests {
         let position: Vec<f32> = (0..640)
             .map(|k| 50.0 + 6.0 * (std::f32::consts::TAU * k as f32 / 64.0).cos())
             .collect();
-        let (error, seen) = (vec![0.05; 640], vec![true; 640]);
+        let (error, told) = (vec![0.05; 640], vec![Told::Edge; 640]);
+        let own: Vec<(f32, f32)> = position.iter().map(|at| (*at, 0.1)).collect();
         let shape = Shape {
             position: &position,
             error: &error,
-            seen: &seen,
+            told: &told,
+            own: &own,
+            mean_error: 0.01,
             smooth_lines: 4.0,
             common: 0.0,
         };
@@ -185,8 +244,7 @@ mod tests {
         let roughness = shape.roughness(mean.0);
         assert!((roughness.0 - 6.0 / 2f64.sqrt()).abs() < 0.01, "{roughness:?}");
         let wavelength = shape.wavelength(roughness);
-        // Over eight lines a wave of 64 looks 2.6 % less steep.
-        assert!((wavelength.0 / 64.0 - 1.026).abs() < 0.008, "{wavelength:?}");
+        assert!((wavelength.0 / 64.0 - 1.0).abs() < 0.01, "{wavelength:?}");
         let tip = shape.tip(64);
         assert!((tip.0 - 56.0).abs() < 0.03, "{tip:?}");
         let length = shape.perimeter().0;

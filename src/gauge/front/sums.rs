@@ -95,6 +95,53 @@ fn total(lanes: [f32; LANES]) -> f32 {
     sum
 }
 
+/// The edge of one line in its window, all but its place.
+struct Model {
+    a: f32,
+    b: f32,
+    shares: (f32, f32),
+    dark: f32,
+    gain: f32,
+    /// The largest residual that counts, in sigma of the camera's noise.
+    most: f32,
+}
+
+/// What one pixel says beside the model.
+struct Pixel {
+    /// The normal density at the pixel.
+    density: f32,
+    /// Lithium's brightness over the bare specimen's there, counts.
+    step: f32,
+    residual: f32,
+    /// Inverse variance; 0 where nothing was seen.
+    weight: f32,
+}
+
+impl Model {
+    fn of(windows: &Windows, levels: &Levels, line: usize, scatter: f32) -> Model {
+        Model {
+            a: levels.lithium[line],
+            b: levels.bare[line],
+            shares: levels.texture_share,
+            dark: windows.dark,
+            gain: windows.gain,
+            most: RESIDUAL_MOST * scatter,
+        }
+    }
+
+    /// A pixel `u` widths beyond the edge.
+    #[inline(always)]
+    fn pixel(&self, u: f32, signal: f32, seen: f32, texture: f32) -> Pixel {
+        let (a, b) = (self.a, self.b);
+        let (density, risen) = normal(u);
+        let (ta, tb) = (a + a * self.shares.0 * texture, b + b * self.shares.1 * texture);
+        let variance = self.dark + self.gain * (a + (b - a) * risen).max(0.0);
+        let limit = self.most * variance.sqrt();
+        let residual = (signal - (ta + (tb - ta) * risen)).max(-limit).min(limit);
+        Pixel { density, step: ta - tb, residual, weight: seen / variance }
+    }
+}
+
 /// Both sides of each line (lithium, bare), clear of the edges `edge` (px in the window) of the
 /// widths `wide`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -158,23 +205,17 @@ pub fn edges(
     out: &mut Vec<EdgeSums>,
 ) {
     out.clear();
-    let (share_a, share_b) = levels.texture_share;
-    let most = RESIDUAL_MOST * scatter;
     for (line, (edge, wide)) in edge.iter().zip(wide).enumerate() {
         let Line { signal, seen, texture } = windows.line(line);
-        let (a, b) = (levels.lithium[line], levels.bare[line]);
+        let model = Model::of(windows, levels, line, scatter);
         let inverse = 1.0 / wide;
         let mut lanes = [[0.0f32; LANES]; 6];
         for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
             for k in 0..LANES {
                 let u = ((block * LANES + k) as f32 - edge) * inverse;
-                let (density, risen) = normal(u);
-                let (ta, tb) = (a + a * share_a * texture[k], b + b * share_b * texture[k]);
-                let variance = windows.dark + windows.gain * (a + (b - a) * risen).max(0.0);
-                let weight = seen[k] / variance;
-                let limit = most * variance.sqrt();
-                let residual = (signal[k] - (ta + (tb - ta) * risen)).max(-limit).min(limit);
-                let along = (ta - tb) * density * inverse;
+                let Pixel { density, step, residual, weight } =
+                    model.pixel(u, signal[k], seen[k], texture[k]);
+                let along = step * density * inverse;
                 let by_width = along * u;
                 lanes[0][k] += weight * along * residual;
                 lanes[1][k] += weight * along * along;
@@ -200,11 +241,9 @@ pub fn nulls(
     out: &mut Vec<NullSums>,
 ) {
     out.clear();
-    let (share_a, share_b) = levels.texture_share;
-    let most = RESIDUAL_MOST * scatter;
     for (line, (edge, wide)) in edge.iter().zip(wide).enumerate() {
         let Line { signal, seen, texture } = windows.line(line);
-        let (a, b) = (levels.lithium[line], levels.bare[line]);
+        let model = Model::of(windows, levels, line, scatter);
         let inverse = 1.0 / wide;
         let fits = edge - 6.0 * wide >= 0.0 && edge + 6.0 * wide <= windows.width as f32 - 1.0;
         if !fits {
@@ -215,15 +254,10 @@ pub fn nulls(
         for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
             for k in 0..LANES {
                 let u = ((block * LANES + k) as f32 - edge) * inverse;
-                let (_, risen) = normal(u);
-                let (ta, tb) = (a + a * share_a * texture[k], b + b * share_b * texture[k]);
-                let variance = windows.dark + windows.gain * (a + (b - a) * risen).max(0.0);
-                let weight = seen[k] / variance;
-                let limit = most * variance.sqrt();
-                let residual = (signal[k] - (ta + (tb - ta) * risen)).max(-limit).min(limit);
+                let Pixel { residual, weight, .. } = model.pixel(u, signal[k], seen[k], texture[k]);
                 for (j, centre) in [-BESIDE, BESIDE].into_iter().enumerate() {
                     let (density, _) = normal(u - centre);
-                    let along = (a - b) * density * inverse;
+                    let along = (model.a - model.b) * density * inverse;
                     lanes[2 * j][k] += weight * along * residual;
                     lanes[2 * j + 1][k] += weight * along * along;
                 }

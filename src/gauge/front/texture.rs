@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
-use super::fit::Contour;
+use super::contour::Contour;
 use crate::gauge::lines::Lines;
 
 /// Frames from which it is first learned; afterwards one frame of so many keeps it up to date.

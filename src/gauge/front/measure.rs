@@ -1,0 +1,212 @@
+//! One frame's contour, and lithium's area where it folds, as the gauge's numbers.
+
+use super::FrontConfig;
+use super::contour::TEAR_PX;
+use super::extent::Extent;
+use super::fields::{self, Numbers};
+use super::folds::{EXTENT_PX, Folds};
+use super::follow::Follower;
+use super::kinetics::Kinetics;
+use super::shape::{Shape, Told, Value};
+use crate::frame::Stamp;
+use crate::gauge::Measurement;
+use crate::gauge::lines::Lines;
+
+/// The area's furthest edge is the tip when it lies so much further, px.
+const TIP_BEHIND_PX: f64 = 3.0;
+
+/// What the numbers remember of the frames before.
+pub struct Measuring {
+    smooth_lines: f64,
+    bands: Vec<std::ops::Range<usize>>,
+    position: Kinetics,
+    tip: Kinetics,
+    /// Lithium along each line when it was first seen, px.
+    first: Vec<f32>,
+}
+
+/// One frame's contour as it is believed.
+pub struct Seen<'a> {
+    /// NaN where no edge was seen; px from the starting edge.
+    pub position: Vec<f32>,
+    pub error: Vec<f32>,
+    /// Who told each line's place.
+    pub told: Vec<Told>,
+    /// Each line's own edge.
+    pub own: &'a [(f32, f32)],
+    /// One sigma of the mean over the lines that have an edge, px.
+    pub mean_error: f64,
+    pub extent: Option<&'a Extent>,
+    pub folded: bool,
+    pub folds: &'a Folds,
+    /// One sigma of the drift along the growth axis, px.
+    pub drift_error: f64,
+    /// The counter electrode, px from the starting edge.
+    pub counter: Option<f64>,
+    pub frame_s: f64,
+}
+
+impl Measuring {
+    /// Nothing seen yet.
+    pub fn new(lines: &Lines, config: &FrontConfig) -> Measuring {
+        Measuring {
+            smooth_lines: config.smooth_lines,
+            bands: fields::bands(lines),
+            position: Kinetics::new(config.bandwidth_hz),
+            tip: Kinetics::new(config.bandwidth_hz),
+            first: vec![f32::NAN; lines.count],
+        }
+    }
+
+    /// Fills the measurement.
+    pub fn measure(
+        &mut self,
+        stamp: &Stamp,
+        mut seen: Seen<'_>,
+        follower: &Follower,
+        out: &mut Measurement,
+    ) {
+        seen.leave_walls();
+        out.arrays[0].copy_from_slice(&seen.position);
+        out.array_errors[0].copy_from_slice(&seen.error);
+        seen.fill_gaps(follower);
+        let shape = Shape {
+            position: &seen.position,
+            error: &seen.error,
+            told: &seen.told,
+            own: seen.own,
+            mean_error: seen.mean_error,
+            smooth_lines: self.smooth_lines,
+            common: seen.drift_error,
+        };
+        let mut numbers = Numbers { position: shape.mean(), ..Numbers::default() };
+        numbers.tip = tip(&shape, &seen, follower);
+        numbers.roughness = shape.roughness(numbers.position.0);
+        numbers.wavelength = shape.wavelength(numbers.roughness);
+        numbers.by_region = (f64::from(u8::from(seen.folded)), f64::NAN);
+        self.measure_area(&shape, &seen, &mut numbers);
+
+        self.position.take(stamp.time_s, numbers.position.0, numbers.position.1);
+        self.tip.take(stamp.time_s, numbers.tip.0, numbers.tip.1);
+        numbers.velocity = self.position.velocity();
+        numbers.tip_velocity = self.tip.velocity();
+        if let Some(counter) = seen.counter {
+            numbers.gap = (counter - numbers.tip.0, numbers.tip.1);
+        }
+        let eta = self.tip.time_to_close(numbers.gap.0, numbers.gap.1);
+        numbers.eta = (eta.s, eta.error_s);
+        numbers.eta_low = (eta.low_s, f64::NAN);
+        numbers.eta_high = (eta.high_s, f64::NAN);
+        numbers.put(out);
+        self.put_local_velocities(follower, seen.frame_s, out);
+    }
+
+    /// Area, perimeter and capacity.
+    fn measure_area(&mut self, shape: &Shape<'_>, seen: &Seen<'_>, numbers: &mut Numbers) {
+        let (mut area, mut lines) = (0.0, 0.0);
+        for line in 0..shape.position.len() {
+            // Half a pixel lies before the first pixel's centre.
+            let along = match seen.extent {
+                Some(extent) if seen.folded && (extent.alone || extent.folded[line]) => {
+                    extent.length[line] - 0.5
+                }
+                _ => shape.position[line],
+            };
+            if along.is_finite() {
+                let first = &mut self.first[line];
+                if first.is_nan() {
+                    *first = along;
+                }
+                area += f64::from(along - *first);
+                lines += 1.0;
+            }
+        }
+        // The first contour errs as much as this one.
+        let by_contour = lines * numbers.position.1 * std::f64::consts::SQRT_2;
+        let (area, error, perimeter) = match (seen.folded, seen.extent) {
+            (false, _) => (area, by_contour, shape.perimeter()),
+            // Both that of now and that of the first contour, which had no fold to err about.
+            (true, Some(extent)) => {
+                let first =
+                    if extent.alone { extent.area_error() } else { lines * seen.mean_error };
+                let error = first.hypot(extent.area_error());
+                (area, error, (extent.perimeter, 0.02 * extent.perimeter))
+            }
+            // A folded front without a look at its area: no number is better than a wrong one.
+            (true, None) => (f64::NAN, f64::NAN, (f64::NAN, f64::NAN)),
+        };
+        numbers.area = (area, error);
+        numbers.perimeter = perimeter;
+        numbers.capacity = (area / lines, error / lines);
+    }
+
+    fn put_local_velocities(&self, follower: &Follower, frame_s: f64, out: &mut Measurement) {
+        for (k, band) in self.bands.iter().enumerate() {
+            let ends = (follower.position(band.start).0, follower.position(band.end - 1).0);
+            let run = (band.len() - 1).max(1) as f32;
+            let slope = (ends.1 - ends.0) / run;
+            let (rate, error) = follower.velocity(band.clone());
+            // px per frame along the lines to px per second along the normal.
+            let factor = 1.0 / (1.0 + slope * slope).sqrt() / frame_s as f32;
+            if factor.is_finite() {
+                out.arrays[1][k] = rate * factor;
+                out.array_errors[1][k] = error * factor;
+            }
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// The lines on both sides of a wall see some of what is beyond it, and are none of the contour.
+    fn leave_walls(&mut self) {
+        let torn: Vec<usize> = (1..self.position.len())
+            .filter(|k| (self.position[*k] - self.position[k - 1]).abs() > TEAR_PX)
+            .collect();
+        for line in torn.into_iter().flat_map(|k| [k - 1, k]) {
+            (self.position[line], self.error[line]) = (f32::NAN, f32::NAN);
+        }
+    }
+
+    /// Where no edge was seen it is where it was expected, less certainly: a line that drops out must
+    /// not move the mean. By the region alone, a line without lithium ends at the starting edge.
+    fn fill_gaps(&mut self, follower: &Follower) {
+        let alone = self.extent.is_some_and(|extent| extent.alone);
+        for line in 0..self.position.len() {
+            if self.position[line].is_finite() {
+                continue;
+            }
+            let (at, variance) =
+                if alone { (-0.5, EXTENT_PX * EXTENT_PX) } else { follower.position(line) };
+            // What the area says of it is as likely, where it is not believed.
+            let apart = if alone { 0.0 } else { self.folds.apart(line, at) };
+            (self.position[line], self.error[line]) = (at, variance.sqrt().hypot(apart));
+            self.told[line] = if alone { Told::Region } else { Told::Expected };
+        }
+    }
+}
+
+/// The furthest reach, at the line that is furthest by all frames so far; by the area where that
+/// reaches further.
+fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> Value {
+    let by_area = |furthest: f64| (furthest, f64::from(EXTENT_PX));
+    if let Some(extent) = seen.extent.filter(|extent| extent.alone) {
+        return by_area(extent.furthest());
+    }
+    let furthest = seen.extent.filter(|_| seen.folded).map(|_| f64::from(seen.folds.furthest()));
+    let at = |line: &usize| {
+        let at = follower.position(*line).0;
+        // A line that is not seen any more is no further than where the area ends.
+        let unseen = shape.told[*line] == Told::Expected;
+        let at =
+            if unseen { seen.folds.reach(*line).map_or(at, |reach| at.min(reach)) } else { at };
+        if at.is_finite() { at } else { f32::NEG_INFINITY }
+    };
+    let line = (0..shape.position.len()).max_by(|a, b| at(a).total_cmp(&at(b))).unwrap_or(0);
+    let (tip, error) = shape.tip(line);
+    match furthest {
+        // A head that was not followed line by line yet must not be missed.
+        Some(furthest) if furthest - tip > TIP_BEHIND_PX => by_area(furthest),
+        // Which line is furthest is uncertain too: what other frames say of it tells how much.
+        _ => (tip, error.hypot(0.5 * (tip - f64::from(follower.position(line).0)))),
+    }
+}
