@@ -1,11 +1,14 @@
 //! What the template says of its tiles: the weights for the pixels of a frame, and the right side
 //! of the score equation as a polynomial in the displacement (see [`level`](super::level)).
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::footprint::{Footprint, Meeting};
 use super::grain::Grain;
-use super::level::{Expansion, LevelShape, Template, powers};
+use super::level::{Expansion, LevelShape, Template, Tile, powers};
 use crate::resample::{Kernel, filter_column, filter_row};
 
 /// The filters of one phase.
@@ -96,14 +99,18 @@ impl Band {
         }
     }
 
-    /// Filters the rows of the tiles whose upper border is `top`.
-    fn fill(&mut self, template: &Template<'_>, bank: &Bank, top: usize) {
+    /// Filters the rows of the tiles whose upper border is `top`, which stand in these columns.
+    fn fill(&mut self, template: &Template<'_>, bank: &Bank, top: usize, spans: &[Range<usize>]) {
         let (width, stride, first) = (self.width, self.stride, top - self.radius);
         let kernels_x = bank.plain_x.iter().chain(&bank.smooth_x);
         for (kernel, out) in kernels_x.zip(&mut self.along_x) {
+            let reach = kernel.radius();
             for (row, out) in out.chunks_exact_mut(stride).enumerate() {
-                let at = (first + row) * width;
-                filter_row(kernel, &template.counts[at..at + width], &mut out[..width]);
+                let counts = &template.counts[(first + row) * width..(first + row + 1) * width];
+                for span in spans {
+                    let around = span.start - reach..span.end + reach;
+                    filter_row(kernel, &counts[around.clone()], &mut out[around]);
+                }
             }
         }
         let smooth = bank.order + 1;
@@ -115,12 +122,14 @@ impl Band {
             let source = &self.along_x[source];
             let lead = self.radius - kernel.radius();
             for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                let rows: Vec<&[f32]> = source[(row + lead) * stride..]
-                    .chunks_exact(stride)
-                    .map(|row| &row[..width])
-                    .take(kernel.taps.len())
-                    .collect();
-                filter_column(kernel, &rows, out);
+                for span in spans {
+                    let rows: Vec<&[f32]> = source[(row + lead) * stride..]
+                        .chunks_exact(stride)
+                        .map(|row| &row[span.clone()])
+                        .take(kernel.taps.len())
+                        .collect();
+                    filter_column(kernel, &rows, &mut out[span.clone()]);
+                }
             }
         }
         debug_assert_eq!(self.images[0].len(), self.tile * width);
@@ -135,6 +144,8 @@ pub struct Expander<'a> {
     bank: &'a Bank,
     shape: LevelShape,
     band: Band,
+    /// Columns of the tiles, by their upper border.
+    spans: BTreeMap<usize, Vec<Range<usize>>>,
     /// Upper border of the tiles that the band was filtered for.
     top: Option<usize>,
     tile: TilePixels,
@@ -159,17 +170,21 @@ impl<'a> Expander<'a> {
         template: &'a Template<'a>,
         weight: &'a [f32],
         bank: &'a Bank,
+        tiles: &[Tile],
         shape: LevelShape,
     ) -> Expander<'a> {
         let band = Band::new(template.width, shape.tile, bank);
-        Expander { template, weight, bank, shape, band, top: None, tile: TilePixels::default() }
+        let spans = spans(tiles, shape.tile, 2 * bank.radius);
+        let tile = TilePixels::default();
+        Expander { template, weight, bank, shape, band, spans, top: None, tile }
     }
 
-    /// Writes the weights of the tile at (`left`, `top`) to `out` and expands its right side.
-    /// Fastest row by row.
+    /// Writes the weights of the tile at (`left`, `top`), one of those told, to `out` and expands its
+    /// right side. Fastest row by row.
     pub fn expand(&mut self, (left, top): (usize, usize), out: &mut [f32]) -> Expansion {
         if self.top != Some(top) {
-            self.band.fill(self.template, self.bank, top);
+            let spans = self.spans.get(&top).map_or(&[][..], Vec::as_slice);
+            self.band.fill(self.template, self.bank, top, spans);
             self.top = Some(top);
         }
         let Expander { weight, bank, shape, band, tile, .. } = self;
@@ -245,6 +260,27 @@ impl<'a> Expander<'a> {
         }
         expansion
     }
+}
+
+/// The columns in which tiles stand, by their upper border. Those nearer to each other than `gap` are
+/// one: filters along a row leave nothing at the ends of what they are given.
+fn spans(tiles: &[Tile], side: usize, gap: usize) -> BTreeMap<usize, Vec<Range<usize>>> {
+    let mut lefts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for tile in tiles {
+        lefts.entry(tile.y).or_default().push(tile.x);
+    }
+    let join = |mut lefts: Vec<usize>| {
+        lefts.sort_unstable();
+        let mut spans: Vec<Range<usize>> = Vec::new();
+        for left in lefts {
+            match spans.last_mut() {
+                Some(last) if left < last.end + gap => last.end = left + side,
+                _ => spans.push(left..left + side),
+            }
+        }
+        spans
+    };
+    lefts.into_iter().map(|(top, lefts)| (top, join(lefts))).collect()
 }
 
 fn gather(image: &[f32], stride: usize, left: usize, side: usize, out: &mut Vec<f32>) {

@@ -17,12 +17,14 @@ use crate::resample::Kernel;
 const PLACES_PER_PX: f64 = 6.0;
 /// Frames of a group, so that those of one place come into the mean before it has moved on.
 const FRAMES_MOST: u32 = 16;
-/// Memory for the sums of groups that are open at a time: as many as that, but one at least.
-const OPEN_BYTES: usize = 32 << 20;
+/// Groups that are open at a time, and memory for their sums: as many as that allows, but one at
+/// least.
+const OPEN_MOST: usize = 8;
+const OPEN_BYTES: usize = 128 << 20;
 
 /// How many groups may be open for frames of `pixels` pixels.
 pub fn open_at_most(pixels: usize) -> usize {
-    (OPEN_BYTES / (pixels * size_of::<f32>()).max(1)).max(1)
+    (OPEN_BYTES / (pixels * size_of::<f32>()).max(1)).clamp(1, OPEN_MOST)
 }
 
 /// A sum of frames that were displaced alike.

@@ -269,7 +269,7 @@ impl Phase {
             structure_variance: Vec::with_capacity(tiles.len()),
             meetings: bank.meetings(template.footprint, shape.channels()),
         };
-        let mut expander = Expander::new(template, weight, bank, shape);
+        let mut expander = Expander::new(template, weight, bank, tiles, shape);
         for (tile, out) in tiles.iter().zip(phase.weights.chunks_exact_mut(per_tile)) {
             let found = expander.expand((tile.x, tile.y), out);
             phase.coefficients.extend([found.x, found.y, found.structure].into_iter().flatten());

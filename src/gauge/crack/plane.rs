@@ -12,6 +12,8 @@ pub const BEFORE: f32 = 0.9;
 /// Distance of the flanks from the line, px of the level.
 pub const FLANK: f32 = 3.6;
 /// Places from which the unit of the merit is taken.
+/// Of the pixels, one in so many at most.
+const APART: usize = 5;
 const SAMPLES: usize = 6000;
 /// What a direction shows may exceed the lower quartile of all directions by this factor.
 const ONE_SIDED: f32 = 1.4;
@@ -114,8 +116,8 @@ impl Plane {
         noise: &Scatter,
     ) -> Vec<Vec<Spot<'a>>> {
         let count = self.width * self.height;
-        // Odd, so that no column is left out.
-        let step = (count / SAMPLES) | 1;
+        // Neighbours say the same again. Odd, so that no column is left out.
+        let step = (count / SAMPLES).max(APART) | 1;
         long.iter()
             .map(|long| {
                 let mut spots: Vec<Spot<'_>> = Line::all(*long)

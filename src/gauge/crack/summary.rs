@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::fit::Profile;
+use super::geometry::Geometry;
 use super::judge::{Judge, Verdict};
-use super::known::{Known, Past};
+use super::known::{AHEAD, Known, Past};
 use super::learn::{follow, onto};
 use super::opened::{BELIEVED_SIGMA, Open, open_parts, significance};
 use super::report::{lists, mean, mean_noise, no_crack, totals, typical, widest};
@@ -17,13 +18,16 @@ use crate::gauge::trend::Trend;
 
 /// Frames that rates look back on.
 const TREND_FRAMES: usize = 32;
-/// The path is looked for again after so many frames, where a crack is known and where none is.
+/// The path is looked for again after so many frames; while it is not known for as long, more often: a
+/// weak crack is pieced together from what several frames show.
 const SEARCH_AGAIN: u64 = 64;
 const SEARCH_FIRST: u64 = 8;
-/// Near its ends after so many.
-const ENDS_AGAIN: u64 = 4;
-/// Frames in which it turns off the known line until that is seen, on average.
-const TURNED_FRAMES: f64 = 0.5 * ENDS_AGAIN as f64;
+/// Near its ends when the tip has gone so far, px, within these numbers of frames: a look there costs
+/// several times what a measurement does.
+const ENDS_AFTER_PX: f64 = 6.0;
+const ENDS_FRAMES: std::ops::RangeInclusive<u64> = 4..=32;
+/// Between two looks near an end, and until what they found is known.
+const GROWN_FRAMES: f64 = 32.0;
 /// A tip that is open this far into the straight continuation asks for a search, stations.
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
@@ -45,8 +49,11 @@ pub struct Summary {
     outgrown: bool,
     opening: Option<Trend>,
     length: Option<Trend>,
-    /// When the tip was last seen, s.
+    /// When the tip was last seen, s, and how far it then went from one frame to the next, px.
     before: Option<f64>,
+    pace_px: f64,
+    /// Frame in which a look near the ends was last asked for.
+    looked: u64,
     /// Which end of the crack is its tip.
     forward: Option<bool>,
     /// Expected mean width and length with their scatter, from frames that were not marked.
@@ -133,24 +140,24 @@ impl Summary {
     pub fn hints(&mut self, crack: &Crack) -> Hints {
         let every = match &self.known {
             Some(_) if crack.layout.along.is_some() => SEARCH_AGAIN / 2,
-            // A weak crack is pieced together from what several frames show.
-            Some(_) if self.seen < SEARCH_AGAIN as u32 => SEARCH_FIRST,
-            Some(_) => SEARCH_AGAIN,
-            None => SEARCH_FIRST,
+            Some(_) if self.seen >= SEARCH_AGAIN as u32 => SEARCH_AGAIN,
+            _ => SEARCH_FIRST,
         };
         // A search is asked for in one frame, and heard of some frames later.
         let patience = 2 * crack.lag as u64 + 4;
         let waiting = self.asked.is_some_and(|asked| self.frame - asked < patience);
         let due = self.frame.is_multiple_of(every) || self.outgrown;
-        let ends = self.known.is_some() && crack.layout.along.is_none();
-        let errand = match (due, ends && self.frame.is_multiple_of(ENDS_AGAIN)) {
+        let has_ends = self.known.is_some() && crack.layout.along.is_none();
+        let errand = match (due, has_ends && self.frame >= self.looked + self.ends_every()) {
             _ if waiting => Errand::None,
             (true, _) => Errand::Search,
             (false, true) => Errand::Ends,
             (false, false) => Errand::None,
         };
-        if errand == Errand::Search {
-            self.asked = Some(self.frame);
+        match errand {
+            Errand::Search => self.asked = Some(self.frame),
+            Errand::Ends => self.looked = self.frame,
+            Errand::None => {}
         }
         let mut known = self.known.clone();
         if let Some(known) = &mut known {
@@ -170,6 +177,14 @@ impl Summary {
         let (before, after) = (&known.geometry, &renewed.geometry);
         let mut opening = renewed.opening.clone();
         let mut centre = vec![0.0; opening.len()];
+        // Longer than the crack can have grown since: it was there, and has been found only now. What
+        // was measured of the shorter one says nothing of rates.
+        let grown = AHEAD as f64 + self.pace_px.abs() * GROWN_FRAMES;
+        if own_stations(after) > own_stations(before) + grown {
+            self.opening = Some(Trend::new(TREND_FRAMES));
+            self.length = Some(Trend::new(TREND_FRAMES));
+            self.expected = [None, None];
+        }
         if Arc::ptr_eq(&before.root, &after.root) {
             let place_moved = |k: usize| {
                 let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
@@ -198,11 +213,19 @@ impl Summary {
         self.outgrown = false;
     }
 
+    /// Frames from one look near the ends to the next.
+    fn ends_every(&self) -> u64 {
+        let frames = ENDS_AFTER_PX / self.pace_px.abs();
+        // No pace makes no end of frames, which is the most of them.
+        (frames as u64).clamp(*ENDS_FRAMES.start(), *ENDS_FRAMES.end())
+    }
+
     /// How far the tip goes from one frame to the next, px; 0 where that is not known yet.
-    fn pace_px(&mut self, stamp: &Stamp) -> f64 {
+    fn see_pace(&mut self, stamp: &Stamp) -> f64 {
         let since = self.before.replace(stamp.time_s).map_or(0.0, |before| stamp.time_s - before);
         let rate = self.length.as_ref().map_or(f64::NAN, |trend| trend.slope().0);
-        if (rate * since).is_finite() { rate * since } else { 0.0 }
+        self.pace_px = if (rate * since).is_finite() { rate * since } else { 0.0 };
+        self.pace_px
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -251,8 +274,10 @@ impl Summary {
         };
         self.forward = Some(tip.forward);
         let mean = mean(known, profile, open);
-        // Since it was last looked for where the tip goes, it may have turned off the line.
-        let turned = TURNED_FRAMES * self.pace_px(stamp).abs();
+        // Since it was last looked for where the tip goes, it may have turned off the line: on
+        // average half of the way.
+        let pace = self.see_pace(stamp).abs();
+        let turned = 0.5 * pace * self.ends_every() as f64;
         let (opening_trend, length_trend) = (&mut self.opening, &mut self.length);
         let tip = tip::Tip {
             along_error: tip.along_error.hypot(turned),
@@ -314,6 +339,11 @@ impl Summary {
         set(schema::TIP_X, (tip.x, place(dx, tx, ty)));
         set(schema::TIP_Y, (tip.y, place(dy, ty, tx)));
     }
+}
+
+/// Stations of the crack itself.
+fn own_stations(geometry: &Geometry) -> f64 {
+    geometry.branches.first().map_or(0, |branch| branch.own) as f64
 }
 
 /// Whether numbers are what the frames before lead to expect.
