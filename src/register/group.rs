@@ -20,7 +20,7 @@ const FRAMES_MOST: u32 = 16;
 /// Groups that are open at a time, and memory for their sums: as many as that allows, but one at
 /// least.
 const OPEN_MOST: usize = 8;
-const OPEN_BYTES: usize = 128 << 20;
+const OPEN_BYTES: usize = 64 << 20;
 
 /// How many groups may be open for frames of `pixels` pixels.
 pub fn open_at_most(pixels: usize) -> usize {
