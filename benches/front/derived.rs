@@ -1,9 +1,9 @@
 //! What follows from the contour: roughness, wavelength, time to short, capacity.
 
-use liwatch::simulate::{FrontShape, Scene};
+use liwatch::simulate::FrontShape;
 
 use super::pulls::{Pulls, median};
-use super::run::{Change, FRAMES, LAG, Run, base};
+use super::run::{Change, FRAMES, LAG, Run};
 use super::truth::{furthest, mean, roughness, wavelength};
 
 const SCENES: [(&str, Change); 5] = [
@@ -59,14 +59,7 @@ pub fn table(name: &str, doses: &[f64], seeds: u64) {
     for (scene, change) in SCENES.iter().filter(|(scene, _)| scene.starts_with(name)) {
         for dose in doses {
             let mut row = Row::default();
-            for seed in 1..=seeds {
-                let mut config = base(*dose);
-                config.seed = seed;
-                change(&mut config);
-                if let Some(run) = Run::new(Scene::new(config)) {
-                    row.add(run);
-                }
-            }
+            Run::seeded(*change, *dose, seeds).for_each(|run| row.add(run));
             row.print(scene, *dose);
         }
     }

@@ -4,7 +4,7 @@ use liwatch::noise::{contour_bound, edge_information};
 use liwatch::simulate::{FrontLook, FrontShape, Growth, Scene};
 
 use super::pulls::{Pulls, median};
-use super::run::{Change, FRAMES, LAG, Run, SIZE, base};
+use super::run::{Change, FRAMES, LAG, Run, SIZE};
 use super::truth::{furthest, mean};
 
 /// An error beyond this is gross, px.
@@ -74,14 +74,7 @@ pub fn table(name: &str, doses: &[f64], seeds: u64) {
     for (scene, change) in SCENES.iter().filter(|(scene, _)| scene.starts_with(name)) {
         for dose in doses {
             let mut row = Row::default();
-            for seed in 1..=seeds {
-                let mut config = base(*dose);
-                config.seed = seed;
-                change(&mut config);
-                if let Some(run) = Run::new(Scene::new(config)) {
-                    row.add(run);
-                }
-            }
+            Run::seeded(*change, *dose, seeds).for_each(|run| row.add(run));
             row.print(scene, *dose);
         }
     }

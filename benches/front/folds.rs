@@ -1,9 +1,9 @@
 //! Area, perimeter and tip of fronts that fold over themselves.
 
-use liwatch::simulate::{FrontShape, Scene};
+use liwatch::simulate::{FrontShape, Scene, SceneConfig};
 
 use super::pulls::{Pulls, median};
-use super::run::{FRAMES, Run, base};
+use super::run::{FRAMES, Run};
 use super::truth::furthest;
 
 const SCENES: [(&str, FrontShape, f64); 4] = [
@@ -32,14 +32,10 @@ pub fn table(name: &str, doses: &[f64], seeds: u64) {
     for (scene, shape, contrast) in SCENES.iter().filter(|(scene, ..)| scene.starts_with(name)) {
         for dose in doses {
             let mut row = Row::default();
-            for seed in 1..=seeds {
-                let mut config = base(*dose);
-                config.seed = seed;
-                (config.front_look.shape, config.contrast) = (*shape, *contrast);
-                if let Some(run) = Run::new(Scene::new(config)) {
-                    row.add(run);
-                }
-            }
+            let look = |c: &mut SceneConfig| {
+                (c.front_look.shape, c.contrast) = (*shape, *contrast);
+            };
+            Run::seeded(look, *dose, seeds).for_each(|run| row.add(run));
             row.print(scene, *dose);
         }
     }

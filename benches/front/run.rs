@@ -44,6 +44,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// One run for each seed of a scene at a dose.
+    pub fn seeded(
+        change: impl Fn(&mut SceneConfig),
+        dose: f64,
+        seeds: u64,
+    ) -> impl Iterator<Item = Run> {
+        (1..=seeds).filter_map(move |seed| {
+            let mut config = base(dose);
+            config.seed = seed;
+            change(&mut config);
+            Run::new(Scene::new(config))
+        })
+    }
+
     pub fn new(scene: Scene) -> Option<Run> {
         // A specimen without a front has a gauge all the same.
         let with_gauge =

@@ -11,8 +11,6 @@ use super::fit::Profile;
 use super::geometry::{Branch, Geometry};
 use super::known::{Known, Past, at_border, continue_straight, reach};
 use super::opened::{Open, open_parts};
-use super::ridge::Ridge;
-use super::trace::trace;
 use crate::frame::Region;
 use crate::gauge::View;
 
@@ -51,7 +49,7 @@ pub fn renewed(
         return (!lines.is_empty()).then(|| Known::first(crack, view, lines).0);
     }
     let mut branches = known.moved(crack, &known.centre);
-    let mut half_width: Vec<f32> = known.opening.iter().map(|w| (0.5 * w).max(2.0)).collect();
+    let mut half_width = half_widths(known);
     if crack.layout.along.is_some() {
         replace_closed(&mut branches, &parts, &lines);
     } else {
@@ -86,10 +84,7 @@ pub fn continued(
     for (branch, part) in branches.iter_mut().zip(&parts) {
         let Some(part) = part.filter(|part| !part.last_hidden) else { continue };
         let Some(window) = window(crack, geometry.at[part.last]) else { continue };
-        let lines: Vec<(Curve, Vec<f32>)> = trace(&Ridge::find(crack, view, window), 1)
-            .into_iter()
-            .map(|line| (line.curve, line.half_width))
-            .collect();
+        let lines = crack.traced(view, window, 1);
         let mut new = branch.clone();
         let part = part.with(&known.past, branch.stations());
         go_on(crack, &mut new, part, &known.opening, &lines);
@@ -107,8 +102,13 @@ pub fn continued(
             changed = true;
         }
     }
-    let half_width: Vec<f32> = known.opening.iter().map(|w| (0.5 * w).max(2.0)).collect();
+    let half_width = half_widths(known);
     changed.then(|| laid_out(crack, view, known, (branches, &half_width), &parts))
+}
+
+/// Half the width that each station is expected to have, px.
+fn half_widths(known: &Known) -> Vec<f32> {
+    known.opening.iter().map(|w| (0.5 * w).max(2.0)).collect()
 }
 
 /// The surroundings of an end that lies inside the region.

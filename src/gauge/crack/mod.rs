@@ -174,7 +174,17 @@ impl Crack {
             let lines = Lines::new(self.config.region, self.config.across());
             return vec![across::search(self, &lines, view)];
         }
-        trace::trace(&ridge::Ridge::find(self, view, self.config.region), self.layout.branches)
+        self.traced(view, self.config.region, self.layout.branches)
+    }
+
+    /// The same in a region, along its ridges, with at most so many branches.
+    fn traced(
+        &self,
+        view: &View<'_>,
+        region: Region,
+        branches: usize,
+    ) -> Vec<(curve::Curve, Vec<f32>)> {
+        trace::trace(&ridge::Ridge::find(self, view, region), branches)
             .into_iter()
             .map(|line| (line.curve, line.half_width))
             .collect()

@@ -180,11 +180,7 @@ impl Summary {
         // Longer than the crack can have grown since: it was there, and has been found only now. What
         // was measured of the shorter one says nothing of rates.
         let grown = AHEAD as f64 + self.pace_px.abs() * GROWN_FRAMES;
-        if own_stations(after) > own_stations(before) + grown {
-            self.opening = Some(Trend::new(TREND_FRAMES));
-            self.length = Some(Trend::new(TREND_FRAMES));
-            self.expected = [None, None];
-        }
+        let found_more = own_stations(after) > own_stations(before) + grown;
         if Arc::ptr_eq(&before.root, &after.root) {
             let place_moved = |k: usize| {
                 let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
@@ -211,6 +207,16 @@ impl Summary {
         known.opening = opening;
         known.centre = centre;
         self.outgrown = false;
+        if found_more {
+            self.begin_rates();
+        }
+    }
+
+    /// Rates, and what is expected of a marked frame, begin anew.
+    fn begin_rates(&mut self) {
+        self.expected = [None, None];
+        self.opening = Some(Trend::new(TREND_FRAMES));
+        self.length = Some(Trend::new(TREND_FRAMES));
     }
 
     /// Frames from one look near the ends to the next.
@@ -309,9 +315,7 @@ impl Summary {
             }
         }
         if verdict.renewed {
-            self.expected = [None, None];
-            self.opening = Some(Trend::new(TREND_FRAMES));
-            self.length = Some(Trend::new(TREND_FRAMES));
+            self.begin_rates();
         }
         if verdict.marked && !follows {
             // The frame looks different and says something new: one of both is wrong.
