@@ -14,7 +14,7 @@ use liwatch::source::{FrameTimes, Replay, Speed};
 
 /// Rendered frames.
 pub struct InMemory {
-    frames: Vec<Vec<u8>>,
+    frames: Arc<Vec<Vec<u8>>>,
     info: RecordingInfo,
 }
 
@@ -48,7 +48,14 @@ impl InMemory {
             start_unix_time_s: None,
             notes: Vec::new(),
         };
-        Arc::new(InMemory { frames, info })
+        Arc::new(InMemory { frames: Arc::new(frames), info })
+    }
+
+    /// The same recording, ended after so many frames.
+    #[allow(dead_code, reason = "not every benchmark looks at a part")]
+    pub fn first(&self, frames: usize) -> Arc<InMemory> {
+        let info = RecordingInfo { frames, ..self.info.clone() };
+        Arc::new(InMemory { frames: Arc::clone(&self.frames), info })
     }
 }
 

@@ -127,3 +127,28 @@ fn a_specimen_without_a_front_has_none() {
     assert_eq!(reported, 0, "frames that report a front");
     assert!(kept.alarms.is_empty(), "{:?}", kept.alarms);
 }
+
+#[test]
+fn particles_that_drift_over_the_front_hardly_move_it() {
+    let mut config = scene(FrontShape::Rough, 0.06);
+    (config.frames, config.particles, config.particle_cover) = (140, 40, 0.05);
+    let (scene, kept) = run_scene(config, 2);
+    let pixel = scene.config.pixel_size_nm;
+    let start = scene.layout.front_region.x as f64;
+    let (mut gross, mut all) = (0, 0);
+    for (index, row) in kept.rows.iter().enumerate().skip(LEARNED) {
+        let truth = scene.truth(index).front;
+        let lines = row.gauges[0].arrays[0].iter().zip(&truth);
+        for (found, truth) in lines.filter(|(found, _)| found.is_finite()) {
+            gross += usize::from((f64::from(*found) / pixel + start - truth).abs() > 3.0);
+            all += 1;
+        }
+    }
+    let position = column(&scene, &kept, "position");
+    let off = position.iter().enumerate().skip(LEARNED);
+    let off: Vec<f64> = off.map(|(k, p)| (p.0 - mean_front(&scene, k)).abs()).collect();
+    let (share, off) = (gross as f64 / f64::from(all), crate::scenes::median(off));
+    println!("{:.2} % of lines err by more than 3 px, the position by {off:.3} px", 100.0 * share);
+    assert!(share < 0.05, "{:.2} % of lines err by more than 3 px", 100.0 * share);
+    assert!(off < 0.5, "the position is off by {off:.3} px");
+}

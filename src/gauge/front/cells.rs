@@ -14,6 +14,8 @@ pub struct Cells {
     pub along: usize,
     /// Over the learned texture, where it is known; NaN where nothing was seen.
     pub value: Vec<f32>,
+    /// How much of the learned texture each cell shows; empty where none is known.
+    texture: Vec<f32>,
 }
 
 impl Cells {
@@ -34,13 +36,28 @@ impl Cells {
             }
             value.extend(sums.iter().map(|sum| sum / (CELL * CELL) as f32 - offset));
         }
-        let mut cells = Cells { across, along, value };
-        if let Some(texture) = hints.cell_texture.as_ref().filter(|_| share > 0.0) {
-            for (value, texture) in cells.value.iter_mut().zip(texture.iter()) {
-                *value /= 1.0 + share * texture;
+        let mut texture = Vec::new();
+        if let Some(learned) = hints.cell_texture.as_ref().filter(|_| share > 0.0) {
+            texture.extend(learned.iter().map(|texture| 1.0 + share * texture));
+            for (value, texture) in value.iter_mut().zip(&texture) {
+                *value /= texture;
             }
         }
-        cells
+        Cells { across, along, value, texture }
+    }
+
+    /// Cells of these values without a texture.
+    pub fn of((across, along): (usize, usize), value: Vec<f32>) -> Cells {
+        Cells { across, along, value, texture: Vec::new() }
+    }
+
+    /// The cells as they were seen, the texture in them.
+    pub fn as_seen(&self) -> Cells {
+        let mut value = self.value.clone();
+        for (value, texture) in value.iter_mut().zip(&self.texture) {
+            *value *= texture;
+        }
+        Cells::of((self.across, self.along), value)
     }
 
     /// A map over all pixels (line after line) as means over cells.

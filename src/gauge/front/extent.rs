@@ -8,6 +8,7 @@
 use super::cells::{CELL, Cells};
 use super::classes::tell_apart;
 use super::config::Lithium;
+use super::particles::{self, Hidden, Spot};
 use super::pieces::keep_connected;
 use crate::gauge::View;
 use crate::gauge::lines::Lines;
@@ -50,6 +51,8 @@ pub struct Extent {
     pub scatter: f32,
     /// True where the cells alone told lithium from the bare specimen.
     pub alone: bool,
+    /// What looks like a particle.
+    pub spots: Vec<Spot>,
 }
 
 impl Extent {
@@ -70,6 +73,7 @@ impl Extent {
             perimeter: perimeter(shares),
             scatter,
             alone: false,
+            spots: Vec::new(),
         }
     }
 
@@ -128,10 +132,11 @@ impl Extent {
 const LEVEL_PX: f64 = 0.2;
 
 /// Finds lithium by the brightness of both sides (lithium, bare); nothing where they do not differ
-/// enough to be told apart.
+/// enough to be told apart. Under what is hidden, lithium ends at the contour.
 pub fn see(
     cells: &Cells,
     (lithium, bare): (f32, f32),
+    hidden: Option<(&Hidden, &[f32])>,
     lines: &Lines,
     view: &View<'_>,
 ) -> Option<Extent> {
@@ -140,20 +145,27 @@ pub fn see(
     if !scatter.is_finite() || cells.across < 3 || cells.along < 4 {
         return None;
     }
-    let mut shares = shares(cells, bare, step);
+    let mut shares = of_lithium(cells, bare, step);
+    // A particle that moves shows in the texture where it was, so that is left in.
+    let mut with_texture = of_lithium(&cells.as_seen(), bare, step);
     for _ in 0..PASSES_MOST {
         if scatter < SCATTER_MOST {
             break;
         }
         smooth(&mut shares);
+        smooth(&mut with_texture);
         scatter = shares.scatter();
     }
     if scatter > 2.0 * SCATTER_MOST {
         return None;
     }
+    let spots = particles::find(&with_texture);
+    if let Some((hidden, contour)) = hidden {
+        hidden.fill(&mut shares, contour);
+    }
     keep_connected(&mut shares, 0);
     let rows = Row::all(&shares);
-    let mut extent = Extent::of(&shares, &rows, lines.count, scatter);
+    let mut extent = Extent { spots, ..Extent::of(&shares, &rows, lines.count, scatter) };
     let offset = view.noise().offset_counts as f32;
     let mut pixels = Vec::new();
     extent.place_walls(&rows, |line, from, end| {
@@ -176,7 +188,7 @@ pub fn see_alone(cells: &Cells, lithium: Lithium, noise: f32, lines: usize) -> O
     let classes = tell_apart(&cells.value, lithium, noise)?;
     // One half is the cut. Nothing is smoothed: branches are as thin as a cell.
     let step = 2.0 * (classes.bare - classes.cut);
-    let mut shares = shares(cells, classes.bare, step);
+    let mut shares = of_lithium(cells, classes.bare, step);
     let kept = keep_connected(&mut shares, BROKEN_CELLS);
     let rooted = kept.near as f64 >= ROOTED_LEAST * kept.all as f64;
     if !rooted || kept.near < ROOTED_MORE * kept.far {
@@ -187,10 +199,10 @@ pub fn see_alone(cells: &Cells, lithium: Lithium, noise: f32, lines: usize) -> O
 }
 
 /// Each cell between the bare specimen (0) and lithium (1).
-fn shares(cells: &Cells, bare: f32, step: f32) -> Cells {
+fn of_lithium(cells: &Cells, bare: f32, step: f32) -> Cells {
     let share = |v: &f32| if v.is_finite() { (bare - v) / step } else { 0.0 };
     let value = cells.value.iter().map(share).collect();
-    Cells { across: cells.across, along: cells.along, value }
+    Cells::of((cells.across, cells.along), value)
 }
 
 /// A binomial mean over three by three cells; the ends share with those inside.
@@ -314,24 +326,19 @@ mod tests {
                 100.0 - 40.0 * (0.5 + inside / CELL as f32).clamp(0.0, 1.0)
             })
             .collect();
-        Cells { across, along, value }
+        Cells::of((across, along), value)
     }
 
     fn seen(cells: &Cells) -> Extent {
-        let mut shares = shares(cells, 100.0, 40.0);
+        let mut shares = of_lithium(cells, 100.0, 40.0);
         keep_connected(&mut shares, 0);
         Extent::of(&shares, &Row::all(&shares), 240, 0.0)
     }
 
     #[test]
     fn a_wall_stands_between_two_lines() {
-        let shares = Cells {
-            across: 3,
-            along: 30,
-            value: (0..90)
-                .map(|k| f32::from(u8::from(k % 30 < if k < 30 { 25 } else { 5 })))
-                .collect(),
-        };
+        let value = (0..90).map(|k| f32::from(u8::from(k % 30 < if k < 30 { 25 } else { 5 })));
+        let shares = Cells::of((3, 30), value.collect());
         let rows = Row::all(&shares);
         let mut extent = Extent::of(&shares, &rows, 12, 0.0);
         // Lithium's wall is seen in the line 2 of the first row.

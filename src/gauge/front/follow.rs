@@ -22,8 +22,8 @@ const BELIEVED_AFTER: u8 = 60;
 /// The errors of neighbouring lines and of frames are not independent: a line is known this well at
 /// best, px.
 const KNOWN_LEAST: f32 = 0.02;
-/// A line that is not seen goes on with less and less of its velocity.
-const COASTING: f32 = 0.97;
+/// A line that is not seen goes on with less and less of its own velocity, and more of its neighbours'.
+const COASTING: f32 = 0.9;
 /// Predictions share position and velocity among neighbouring lines (one sigma). As shares of the
 /// lines that the contour joins: little of the position, since its shape must not wear off; of the
 /// velocity, whose noise grows with the lag, twice as many lines, if that are few.
@@ -126,9 +126,11 @@ impl Follower {
             (line.at, line.rate) = (line.at + shift, line.rate + turn);
         }
         self.find_jumps(position, error);
-        for ((line, position), (own, error)) in self.lines.iter_mut().zip(&*position).zip(own) {
+        let others = self.rates_of_seen(position);
+        let seen = position.iter().zip(own).zip(others);
+        for (line, ((position, (own, error)), others)) in self.lines.iter_mut().zip(seen) {
             let own = if position.is_nan() { f32::NAN } else { *own };
-            line.take(own, error.max(KNOWN_LEAST).powi(2), turn);
+            line.take(own, error.max(KNOWN_LEAST).powi(2), others);
         }
         self.share(own);
     }
@@ -148,6 +150,26 @@ impl Follower {
         } else {
             self.surprise = moved;
         }
+    }
+
+    /// Each line's velocity, px per frame, or where it has no position that of the nearest lines to
+    /// both sides that have one.
+    fn rates_of_seen(&self, position: &[f32]) -> Vec<f32> {
+        let seen: Vec<usize> = (0..position.len()).filter(|k| position[*k].is_finite()).collect();
+        let mut rates: Vec<f32> = self.lines.iter().map(|line| line.rate).collect();
+        for line in (0..rates.len()).filter(|k| position[*k].is_nan()) {
+            let next = seen.partition_point(|k| *k < line);
+            let before = next.checked_sub(1).map(|at| seen[at]);
+            rates[line] = match (before, seen.get(next).copied()) {
+                (Some(a), Some(b)) => {
+                    let share = (line - a) as f32 / (b - a) as f32;
+                    rates[a] + share * (rates[b] - rates[a])
+                }
+                (Some(one), None) | (None, Some(one)) => rates[one],
+                (None, None) => 0.0,
+            };
+        }
+        rates
     }
 
     fn share(&mut self, own: &[(f32, f32)]) {
@@ -272,10 +294,10 @@ impl Follower {
 }
 
 impl Line {
-    /// Takes a position with its variance; `turn` is what all lines' velocity has just changed by.
-    fn take(&mut self, position: f32, variance: f32, turn: f32) {
+    /// Takes a position with its variance; `others` is the velocity of the lines beside it.
+    fn take(&mut self, position: f32, variance: f32, others: f32) {
         if position.is_nan() {
-            self.rate = turn + COASTING * (self.rate - turn);
+            self.rate = others + COASTING * (self.rate - others);
         } else if self.at.is_nan() {
             self.variance = [variance, 0.0, RATE_OWN * RATE_OWN];
             self.at = position;

@@ -18,6 +18,7 @@ mod follow;
 mod kinetics;
 mod levels;
 mod measure;
+mod particles;
 mod path;
 mod pieces;
 mod search;
@@ -35,6 +36,7 @@ use contour::Contour;
 use extent::Extent;
 use fit::fit;
 use follow::smoothed;
+use particles::Hidden;
 use summary::Summary;
 
 use super::lines::Lines;
@@ -99,6 +101,8 @@ pub struct Hints {
     no_texture: bool,
     /// Lithium's area is wanted.
     wants_extent: bool,
+    /// What drifting particles lie over.
+    hidden: Option<Arc<Hidden>>,
 }
 
 /// What one frame says.
@@ -167,7 +171,8 @@ impl Front {
             let (lithium, lines) = (self.config.lithium, self.lines.count);
             return extent::see_alone(cells, lithium, cells.noise(view), lines);
         }
-        extent::see(cells, contour.brightness, &self.lines, view)
+        let hidden = hints.hidden.as_deref().zip(hints.contour.as_deref().map(Vec::as_slice));
+        extent::see(cells, contour.brightness, hidden, &self.lines, view)
     }
 }
 

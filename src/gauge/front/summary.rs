@@ -8,6 +8,7 @@ use super::extent::Extent;
 use super::folds::{ELSEWHERE_PX, EXTENT_PX, Folds};
 use super::follow::Follower;
 use super::measure::{Measuring, Seen};
+use super::particles::Particles;
 use super::shape::Told;
 use super::texture::{self, Learned, Texture};
 use super::{FrontConfig, Hints, Observation};
@@ -35,6 +36,7 @@ pub struct Summary {
     smooth_lines: f64,
     follower: Follower,
     folds: Folds,
+    particles: Particles,
     measuring: Measuring,
     candidate: Option<(Vec<f32>, u32)>,
     texture: Texture,
@@ -58,6 +60,7 @@ impl Summary {
             smooth_lines: config.smooth_lines,
             follower: Follower::new(lines.count, config.smooth_lines),
             folds: Folds::new(lines.count),
+            particles: Particles::default(),
             measuring: Measuring::new(lines, config),
             candidate: None,
             texture: Texture::new(lines.count * lines.length),
@@ -94,6 +97,11 @@ impl Summary {
         }
         let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
         let extent = observation.extent.as_ref();
+        if let Some(extent) = extent
+            && let Some(trails) = self.particles.take(stamp.index, &extent.spots, self.lines.count)
+        {
+            self.texture.forget(&trails, &self.lines);
+        }
         let replaced =
             self.folds.look(self.frames, extent, &self.follower, &mut position, &mut error);
         if found < FOUND_LEAST || !self.is_believed(stamp, contour, &replaced) {
@@ -113,7 +121,9 @@ impl Summary {
             }
         }
         if let Some(region) = &observation.region {
-            let learned = self.texture.learn(region, contour, observation.offset, &self.lines);
+            let hidden = self.particles.hidden(stamp.index, self.lines.count);
+            let (hidden, offset) = (hidden.as_ref(), observation.offset);
+            let learned = self.texture.learn(region, contour, hidden, offset, &self.lines);
             self.learned = learned.or(self.learned.take());
         }
         self.remember(contour);
@@ -171,6 +181,7 @@ impl Summary {
     /// What the observer of a frame some frames later should expect.
     pub fn hints(&self, lag_frames: f32) -> Hints {
         let expected = self.follower.predicted(lag_frames, self.lines.length);
+        let at = self.last_time.map_or(0, |(_, index)| index + lag_frames as u64);
         // Beside a wall lithium may grow over any line from one frame to the next.
         let torn = |pair: &[f32]| (pair[1] - pair[0]).abs() > TEAR_PX;
         let is_torn = expected.as_ref().is_some_and(|contour| contour.windows(2).any(torn));
@@ -185,6 +196,7 @@ impl Summary {
             scatter: self.scatter,
             contrast: self.contrast,
             no_texture: !texture::is_wanted(self.frames),
+            hidden: self.particles.hidden(at, self.lines.count).map(Arc::new),
             wants_extent: self.folds.want_look(self.frames) || is_torn,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cells::Cells;
 use super::contour::Contour;
+use super::particles::Hidden;
 use crate::gauge::lines::Lines;
 
 /// Frames from which it is first learned; afterwards one frame of so many keeps it up to date.
@@ -41,12 +42,23 @@ impl Texture {
         Texture { sum: vec![0.0; pixels], count: vec![0.0; pixels], learned: 0 }
     }
 
-    /// Adds a frame (counts, line by line) where it is bare, and gives what is known when that has
-    /// changed.
+    /// Forgets what was seen where particles were.
+    pub fn forget(&mut self, hidden: &Hidden, lines: &Lines) {
+        for line in 0..lines.count {
+            for pixels in hidden.pixels(line, 0, lines.length) {
+                self.sum[line * lines.length..][pixels.clone()].fill(0.0);
+                self.count[line * lines.length..][pixels].fill(0.0);
+            }
+        }
+    }
+
+    /// Adds a frame (counts, line by line) where it is bare and not hidden, and gives what is known
+    /// when that has changed.
     pub fn learn(
         &mut self,
         region: &[f32],
         contour: &Contour,
+        hidden: Option<&Hidden>,
         offset: f32,
         lines: &Lines,
     ) -> Option<Learned> {
@@ -59,8 +71,9 @@ impl Texture {
                 continue;
             }
             let first = (edge + CLEAR_PX).clamp(0.0, lines.length as f32) as usize;
+            let is_hidden = |at: usize| hidden.is_some_and(|hidden| hidden.hides(line, at as f32));
             for k in line * lines.length + first..(line + 1) * lines.length {
-                if region[k].is_finite() {
+                if region[k].is_finite() && !is_hidden(k - line * lines.length) {
                     if self.count[k] >= MEMORY {
                         self.sum[k] *= 0.5;
                         self.count[k] *= 0.5;

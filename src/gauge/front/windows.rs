@@ -67,6 +67,11 @@ impl Windows {
                 *value = if known { *value - offset } else { 0.0 };
                 *seen = f32::from(u8::from(known));
             }
+            if let Some(hidden) = &hints.hidden {
+                for pixels in hidden.pixels(line, start, inside) {
+                    windows.seen[line * width..][pixels].fill(0.0);
+                }
+            }
             if let Some(texture) = &hints.texture {
                 let from = line * lines.length + start;
                 windows.texture[at].copy_from_slice(&texture[from..from + inside]);

@@ -1,0 +1,379 @@
+//! Particles that drift through the region, over the specimen and over the front: what one frame shows
+//! of them, and where each will be some frames later.
+//!
+//! A dark particle ahead of the front looks like a piece of lithium apart from the rest, a bright one
+//! in lithium like a hole; on the other side of the front they are darker than lithium or brighter than
+//! the bare specimen. One that stands still is learned as the specimen's texture. One that moves is
+//! followed along a straight line while it stands free, and expected to go on along it while it lies over
+//! the front, where nothing in a single frame tells it from lithium.
+
+use std::collections::VecDeque;
+
+use super::cells::{CELL, Cells};
+use super::pieces::Pieces;
+
+/// A cell that is lithium by less than −0.5 or more than 1.5 is neither side.
+const NEITHER: f32 = 0.5;
+/// Cells of a particle: fewer may be noise, more are no particle.
+const CELLS: std::ops::Range<usize> = 5..400;
+/// A sighting is the same particle where it is as large within this factor and, over the particle's
+/// radius, so near to where it was expected; what is not seen for a while may be further off by so
+/// much, px per frame.
+const SIZE_FACTOR: f32 = 1.4;
+const NEAR_RADII: f32 = 0.5;
+const STRAY_PX: f32 = 0.1;
+/// The straight line is that through so many sightings, so many frames apart; a particle moves when it has gone so far over
+/// at least so many of them, and so many times further than they scatter about the line, px.
+const SIGHTINGS: usize = 12;
+const SIGHTING_FRAMES: u64 = 4;
+const SIGHTINGS_LEAST: usize = 3;
+const MOVED_PX: f32 = 1.5;
+const MOVED_SIGMA: f32 = 5.0;
+/// One that was not seen for so many frames is forgotten: over the front it lies for long.
+const FORGOTTEN_AFTER: u64 = 120;
+/// Around a particle so much is left out, px: half a cell, and the point spread.
+const MARGIN_PX: f32 = 4.0;
+
+/// One frame's view of a particle; px from the starting edge and of the first line.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    dark: bool,
+    along: f32,
+    across: f32,
+    /// Its rows of cells, about its centre.
+    rows: Vec<Reach>,
+    cells: usize,
+}
+
+/// One row of a particle's cells: where it is across and along, px about the centre.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    across: f32,
+    from: f32,
+    end: f32,
+}
+
+/// What looks like a particle in cells between bare specimen (0) and lithium (1).
+pub fn find(shares: &Cells) -> Vec<Spot> {
+    let size = (shares.across, shares.along);
+    let value = &shares.value;
+    let mut spots = Vec::new();
+    for dark in [true, false] {
+        // Lithium hangs together with the starting edge, the bare specimen with the other end.
+        let sided = |at: usize| (value[at] > 0.5) == dark;
+        let pieces = Pieces::of(sided, size, 0);
+        let edge = if dark { 0..1 } else { shares.along - 1..shares.along };
+        let touches = pieces.touch(shares.along, edge);
+        let is_neither =
+            |at: usize| if dark { value[at] > 1.0 + NEITHER } else { value[at] < -NEITHER };
+        let stands_out =
+            |at: usize| sided(at) && (!touches[pieces.of[at] as usize] || is_neither(at));
+        spots.extend(spots_of(&Pieces::of(stands_out, size, 0), size, dark));
+    }
+    spots
+}
+
+fn spots_of(pieces: &Pieces, (across, along): (usize, usize), dark: bool) -> Vec<Spot> {
+    // Sums of rows and columns, and whether the region's rim cuts the piece.
+    let mut sums = vec![(0usize, 0usize, false); pieces.sizes.len()];
+    for (at, piece) in pieces.of.iter().enumerate() {
+        let (row, column) = (at / along, at % along);
+        let (rows, columns, cut) = &mut sums[*piece as usize];
+        (*rows, *columns) = (*rows + row, *columns + column);
+        *cut |= row == 0 || row + 1 == across || column == 0 || column + 1 == along;
+    }
+    let is_particle = |name: &usize| CELLS.contains(&pieces.sizes[*name]) && !sums[*name].2;
+    let names: Vec<usize> = (1..sums.len()).filter(is_particle).collect();
+    let mut spots: Vec<Spot> = names
+        .iter()
+        .map(|name| {
+            let cells = pieces.sizes[*name];
+            let mean = |sum: usize| centre(sum as f32 / cells as f32);
+            let (across, along) = (mean(sums[*name].0), mean(sums[*name].1));
+            Spot { dark, along, across, rows: Vec::new(), cells }
+        })
+        .collect();
+    for (row, of) in pieces.of.chunks_exact(along).enumerate() {
+        for (column, piece) in of.iter().enumerate().filter(|(_, piece)| **piece != 0) {
+            let Ok(at) = names.binary_search(&(*piece as usize)) else { continue };
+            let spot = &mut spots[at];
+            let across = centre(row as f32) - spot.across;
+            let along = centre(column as f32) - spot.along;
+            match spot.rows.last_mut().filter(|reach| reach.across == across) {
+                Some(reach) => reach.end = along,
+                None => spot.rows.push(Reach { across, from: along, end: along }),
+            }
+        }
+    }
+    spots
+}
+
+/// The middle of a cell, px.
+fn centre(cell: f32) -> f32 {
+    cell * CELL as f32 + 0.5 * (CELL as f32 - 1.0)
+}
+
+/// Pixels of each line that particles hide: first and last, px from the starting edge.
+pub struct Hidden {
+    lines: Vec<Vec<(f32, f32)>>,
+}
+
+impl Hidden {
+    fn nothing(lines: usize) -> Hidden {
+        Hidden { lines: vec![Vec::new(); lines] }
+    }
+
+    /// A particle with its centre there (along, across).
+    fn add(&mut self, spot: &Spot, (along, across): (f32, f32)) {
+        let reach = 0.5 * CELL as f32 + MARGIN_PX;
+        for row in &spot.rows {
+            let middle = across + row.across;
+            let first = (middle - reach).ceil().max(0.0) as usize;
+            let end = ((middle + reach).floor() + 1.0).clamp(0.0, self.lines.len() as f32) as usize;
+            let span = (along + row.from - reach, along + row.end + reach);
+            for line in self.lines.iter_mut().take(end).skip(first) {
+                line.push(span);
+            }
+        }
+    }
+
+    /// Pixels of a line of `length` from the pixel `start` on, as ranges from there.
+    pub fn pixels(
+        &self,
+        line: usize,
+        start: usize,
+        length: usize,
+    ) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let pixel = move |at: f32| (at - start as f32).clamp(0.0, length as f32) as usize;
+        self.of(line).iter().map(move |(from, end)| pixel(from.ceil())..pixel(end.floor() + 1.0))
+    }
+
+    /// Of one line.
+    pub fn of(&self, line: usize) -> &[(f32, f32)] {
+        &self.lines[line]
+    }
+
+    /// Whether a pixel of a line is hidden.
+    pub fn hides(&self, line: usize, at: f32) -> bool {
+        self.of(line).iter().any(|(from, end)| at >= *from && at <= *end)
+    }
+
+    /// Puts what the contour says (px from the starting edge) in the place of cells that are hidden.
+    pub fn fill(&self, shares: &mut Cells, contour: &[f32]) {
+        let along = shares.along;
+        for (row, values) in shares.value.chunks_exact_mut(along).enumerate() {
+            let line = row * CELL + CELL / 2;
+            if self.of(line).is_empty() {
+                continue;
+            }
+            for (column, value) in values.iter_mut().enumerate() {
+                let at = centre(column as f32);
+                if self.hides(line, at) {
+                    *value = (0.5 + (contour[line] - at) / CELL as f32).clamp(0.0, 1.0);
+                }
+            }
+        }
+    }
+}
+
+/// Particles over time.
+#[derive(Default)]
+pub struct Particles {
+    all: Vec<Particle>,
+}
+
+struct Particle {
+    /// As it was when it was last seen whole.
+    spot: Spot,
+    /// Frame, along, across.
+    seen: VecDeque<(u64, f32, f32)>,
+    /// It has moved for sure.
+    moves: bool,
+}
+
+impl Particles {
+    /// Takes what the frame `frame` shows of `lines` lines; where particles have been that are now
+    /// known to move, if there are any.
+    pub fn take(&mut self, frame: u64, spots: &[Spot], lines: usize) -> Option<Hidden> {
+        self.all.retain(|particle| frame < particle.last().0 + FORGOTTEN_AFTER);
+        let mut new = Vec::new();
+        let mut is_taken = vec![false; self.all.len()];
+        for spot in spots {
+            let near = (0..self.all.len())
+                .filter(|at| !is_taken[*at])
+                .filter_map(|at| self.all[at].distance(frame, spot).map(|d| (at, d)))
+                .min_by(|a, b| a.1.total_cmp(&b.1));
+            match near {
+                Some((at, _)) => {
+                    is_taken[at] = true;
+                    self.all[at].take(frame, spot);
+                }
+                None => new.push(Particle {
+                    spot: spot.clone(),
+                    seen: VecDeque::from([(frame, spot.along, spot.across)]),
+                    moves: false,
+                }),
+            }
+        }
+        self.all.extend(new);
+        let mut trails: Option<Hidden> = None;
+        for particle in &mut self.all {
+            if !particle.moves && particle.motion().is_some() {
+                particle.moves = true;
+                let trails = trails.get_or_insert_with(|| Hidden::nothing(lines));
+                for (_, along, across) in &particle.seen {
+                    trails.add(&particle.spot, (*along, *across));
+                }
+            }
+        }
+        trails
+    }
+
+    /// What moving particles hide of `lines` lines in the frame `frame`; nothing when there are none.
+    pub fn hidden(&self, frame: u64, lines: usize) -> Option<Hidden> {
+        let mut hidden: Option<Hidden> = None;
+        for particle in self.all.iter().filter(|particle| particle.moves) {
+            let at = particle.expected(frame);
+            hidden.get_or_insert_with(|| Hidden::nothing(lines)).add(&particle.spot, at);
+        }
+        hidden
+    }
+}
+
+impl Particle {
+    fn last(&self) -> (u64, f32, f32) {
+        // A particle is made of its first sighting, and keeps one at least.
+        self.seen.back().copied().unwrap_or((0, f32::NAN, f32::NAN))
+    }
+
+    /// Velocity along and across, px per frame, where it moves for sure.
+    fn motion(&self) -> Option<(f32, f32)> {
+        let n = self.seen.len();
+        if n < SIGHTINGS_LEAST {
+            return None;
+        }
+        let count = n as f32;
+        let last = self.last().0;
+        let when = |frame: u64| (last - frame) as f32;
+        let mean = |of: fn(&(u64, f32, f32)) -> f32| self.seen.iter().map(of).sum::<f32>() / count;
+        let middle = self.seen.iter().map(|seen| when(seen.0)).sum::<f32>() / count;
+        let (along, across) = (mean(|seen| seen.1), mean(|seen| seen.2));
+        let (mut tt, mut ta, mut tc) = (0.0, 0.0, 0.0);
+        for (frame, a, c) in &self.seen {
+            let t = middle - when(*frame);
+            (tt, ta, tc) = (tt + t * t, ta + t * (a - along), tc + t * (c - across));
+        }
+        let rate = (ta / tt, tc / tt);
+        let scatter = self
+            .seen
+            .iter()
+            .map(|(frame, a, c)| {
+                let t = middle - when(*frame);
+                (a - along - rate.0 * t).powi(2) + (c - across - rate.1 * t).powi(2)
+            })
+            .sum::<f32>();
+        let scatter = (scatter / (2.0 * count - 4.0)).sqrt();
+        let went = rate.0.hypot(rate.1) * (last - self.seen[0].0) as f32;
+        (went > MOVED_PX + MOVED_SIGMA * scatter).then_some(rate)
+    }
+
+    fn expected(&self, frame: u64) -> (f32, f32) {
+        let rate = self.motion().unwrap_or_default();
+        let (last, along, across) = self.last();
+        let frames = frame.saturating_sub(last) as f32;
+        (along + rate.0 * frames, across + rate.1 * frames)
+    }
+
+    /// How far a spot is from where the particle should be, if it may be the particle.
+    fn distance(&self, frame: u64, spot: &Spot) -> Option<f32> {
+        let (along, across) = self.expected(frame);
+        let distance = (spot.along - along).hypot(spot.across - across);
+        let radius = (self.spot.cells as f32 / std::f32::consts::PI).sqrt() * CELL as f32;
+        let unseen = frame.saturating_sub(self.last().0) as f32;
+        let ratio = spot.cells as f32 / self.spot.cells as f32;
+        let fits = spot.dark == self.spot.dark && ratio < SIZE_FACTOR && ratio > 1.0 / SIZE_FACTOR;
+        (fits && distance < NEAR_RADII * radius + STRAY_PX * unseen).then_some(distance)
+    }
+
+    fn take(&mut self, frame: u64, spot: &Spot) {
+        let mut before = self.seen.iter().rev().skip(1);
+        if before.next().is_some_and(|before| frame < before.0 + 2 * SIGHTING_FRAMES) {
+            self.seen.pop_back();
+        } else if self.seen.len() == SIGHTINGS {
+            self.seen.pop_front();
+        }
+        self.seen.push_back((frame, spot.along, spot.across));
+        self.spot = spot.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lithium up to column `front` of cells, and a dark disc of 3 cells' radius.
+    fn scene(front: usize, (along, across): (f32, f32)) -> Cells {
+        let (rows, columns) = (40, 60);
+        let value = (0..rows * columns)
+            .map(|at| {
+                let (row, column) = (at / columns, at % columns);
+                let apart = (centre(column as f32) - along).hypot(centre(row as f32) - across);
+                let lithium = if column < front { 1.0 } else { 0.0 };
+                // It takes as much from both.
+                lithium + if apart < 12.0 { 1.0 } else { 0.0 }
+            })
+            .collect();
+        Cells::of((rows, columns), value)
+    }
+
+    #[test]
+    fn a_particle_is_followed_over_the_front() {
+        let mut particles = Particles::default();
+        let place = |frame: u64| (140.0 - 0.5 * frame as f32, 80.0 + 0.25 * frame as f32);
+        for frame in (0..200).step_by(4) {
+            let spots = find(&scene(20, place(frame)));
+            let (along, across) = place(frame);
+            // The front stands at 80 px: from 92 to 68 px it is part of lithium or half of it.
+            if !(62.0..98.0).contains(&along) {
+                assert_eq!(spots.len(), 1, "frame {frame}: {spots:?}");
+                let off = (spots[0].along - along).hypot(spots[0].across - across);
+                assert!(spots[0].dark && off < 1.0, "frame {frame}: off by {off} px");
+            }
+            particles.take(frame, &spots, 160);
+            let hidden = particles.hidden(frame, 160);
+            if frame < 8 {
+                assert!(hidden.is_none(), "it has hardly moved in frame {frame}");
+                continue;
+            }
+            let hidden = hidden.expect("a particle that moves");
+            let line = hidden.of(across.round() as usize);
+            assert!(
+                line.iter().any(|(from, end)| *from < along - 11.0 && *end > along + 11.0),
+                "frame {frame}: {line:?} does not hide {along}"
+            );
+            assert!(hidden.of(3).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_stands_still_hides_nothing() {
+        let mut particles = Particles::default();
+        for frame in (0..80).step_by(4) {
+            let shaken = 0.3 * f32::from(u8::from(frame % 8 == 0));
+            assert!(
+                particles.take(frame, &find(&scene(20, (140.0 + shaken, 80.0))), 160).is_none()
+            );
+            assert!(particles.hidden(frame, 160).is_none(), "frame {frame}");
+        }
+    }
+
+    #[test]
+    fn hidden_cells_are_as_the_contour_says() {
+        let mut shares = scene(20, (80.0, 80.0));
+        let hidden = Hidden { lines: vec![vec![(60.0, 100.0)]; 160] };
+        hidden.fill(&mut shares, &[79.5; 160]);
+        let row = shares.row(20);
+        assert!(row[..20].iter().all(|share| *share == 1.0), "{row:?}");
+        assert!(row[20..].iter().all(|share| *share == 0.0), "{row:?}");
+    }
+}
