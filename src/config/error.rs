@@ -56,8 +56,42 @@ impl ConfigError {
             line: line_of(text, start),
             key: key.to_owned(),
             what,
-            excerpt: Some((line, column..column + marked.max(1))),
+            excerpt: Some(shortened(&line, column..column + marked.max(1))),
         }
+    }
+}
+
+/// A line with the columns to underline, cut to what a terminal shows where it is long.
+fn shortened(line: &str, columns: Range<usize>) -> (String, Range<usize>) {
+    const LETTERS: usize = 120;
+    const BEFORE: usize = 40;
+    let all = line.chars().count();
+    if all <= LETTERS {
+        return (line.to_owned(), columns);
+    }
+    let first = columns.start.saturating_sub(BEFORE).min(all - LETTERS);
+    let shown: String = line.chars().skip(first).take(LETTERS).collect();
+    let (lead, trail) =
+        (if first > 0 { "… " } else { "" }, if first + LETTERS < all { " …" } else { "" });
+    let moved = lead.chars().count();
+    let column = |at: usize| at.clamp(first, first + LETTERS) - first + moved;
+    (format!("{lead}{shown}{trail}"), column(columns.start)..column(columns.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_told_about_what_is_wrong_in_it() {
+        let text = format!("a = [{}1.5, nine, {}]", "2.25, ".repeat(100), "3, ".repeat(100));
+        let at = text.find("nine").unwrap_or(0);
+        let error = ConfigError::at(&text, Path::new("c.toml"), at..at + 4, "a", "no".to_owned());
+        let (line, columns) = error.excerpt.clone().unwrap_or_default();
+        let marked: String = line.chars().skip(columns.start).take(columns.len()).collect();
+        assert_eq!(marked, "nine");
+        assert!(line.starts_with("… ") && line.ends_with(" …") && line.chars().count() < 130);
+        assert!(error.to_string().lines().last().is_some_and(|marks| marks.ends_with("^^^^")));
     }
 }
 

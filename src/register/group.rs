@@ -14,12 +14,12 @@ use crate::resample::Kernel;
 
 /// Places within a pixel, along each axis, whose frames are added up together. An even number, so
 /// that all frames of a place lie next to the same whole pixel.
-const PLACES_PER_PX: f64 = 6.0;
+const PLACES_PER_PX: f64 = 4.0;
 /// Frames of a group, so that those of one place come into the mean before it has moved on.
 const FRAMES_MOST: u32 = 16;
 /// Groups that are open at a time, and memory for their sums: as many as that allows, but one at
 /// least.
-const OPEN_MOST: usize = 8;
+const OPEN_MOST: usize = 16;
 const OPEN_BYTES: usize = 64 << 20;
 
 /// How many groups may be open for frames of `pixels` pixels.
@@ -83,7 +83,7 @@ impl Group {
     /// A group without frames for those that stand where this one does; `sum` is a buffer to use
     /// again.
     pub fn at(image: &Image, motion: &Motion, mut sum: Vec<f32>) -> Group {
-        sum.clear();
+        // The first frame overwrites what an earlier group left there.
         sum.resize(image.width * image.height, 0.0);
         // Where a place ends, so that rounding does not part its frames.
         let along = |displacement: f64| Along {
@@ -103,9 +103,10 @@ impl Group {
     /// Adds a frame that the group takes.
     pub fn add(&mut self, image: &Image, placement: Placement, memory: u32, offset_counts: f64) {
         let (offset, scale) = (offset_counts as f32, (1.0 / placement.gain) as f32);
+        let first = self.frames == 0;
         match &image.samples {
-            Samples::U16(counts) => add_u16(&mut self.sum, counts, offset, scale),
-            Samples::F32(counts) => add_f32(&mut self.sum, counts, offset, scale),
+            Samples::U16(counts) => add_u16(&mut self.sum, counts, (offset, scale), first),
+            Samples::F32(counts) => add_f32(&mut self.sum, counts, (offset, scale), first),
         }
         self.frames += 1;
         self.x.add(placement.motion.x);
@@ -135,19 +136,22 @@ impl Group {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn add_u16(sum: &mut [f32], counts: &[u16], offset: f32, scale: f32) {
-    for (sum, count) in sum.iter_mut().zip(counts) {
-        *sum += (f32::from(*count) - offset) * scale;
-    }
+macro_rules! add {
+    ($name:ident, $sample:ty, $to_f32:expr) => {
+        /// Adds counts, or puts them in the place of what is there.
+        #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+        fn $name(sum: &mut [f32], counts: &[$sample], (offset, scale): (f32, f32), first: bool) {
+            let pairs = sum.iter_mut().zip(counts);
+            match first {
+                true => pairs.for_each(|(sum, count)| *sum = ($to_f32(*count) - offset) * scale),
+                false => pairs.for_each(|(sum, count)| *sum += ($to_f32(*count) - offset) * scale),
+            }
+        }
+    };
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn add_f32(sum: &mut [f32], counts: &[f32], offset: f32, scale: f32) {
-    for (sum, count) in sum.iter_mut().zip(counts) {
-        *sum += (*count - offset) * scale;
-    }
-}
+add!(add_u16, u16, f32::from);
+add!(add_f32, f32, std::convert::identity);
 
 #[cfg(test)]
 mod tests {

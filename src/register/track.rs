@@ -333,13 +333,14 @@ impl Tracker {
         self.memory = MEMORY_LEAST;
     }
 
-    /// Versions are built as the number of frames grows by a third to a half.
+    /// Versions are built as the number of frames grows by a third to a half; once the mean takes no
+    /// more than it remembers, so that it follows slow change.
     fn is_build_due(&self) -> bool {
         let n = self.folded;
         let grown =
             n.is_power_of_two() || (n > 32 && n.is_multiple_of(3) && (n / 3).is_power_of_two());
         let takes_over = self.keyframe == 0 || n >= TAKE_OVER;
-        let full = n >= self.memory && n.is_multiple_of(MEMORY_LEAST);
+        let full = n > self.memory && n.is_multiple_of(MEMORY_LEAST);
         takes_over && (grown || full)
     }
 }

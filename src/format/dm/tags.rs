@@ -13,6 +13,8 @@ use std::path::Path;
 use crate::format::FormatError;
 use crate::format::cursor::{Cursor, Order};
 
+/// So many numbers of a description that makes no sense are told.
+const DESCRIPTION_SHOWN: usize = 8;
 /// Groups within groups; files of the vendor stay under 20.
 const MAX_DEPTH: usize = 64;
 /// Tags of one file; files of the vendor stay under 100 000.
@@ -223,7 +225,11 @@ impl Tree<'_> {
             }
             [kind] => self.number(*kind).map(Tag::Number),
             other => {
-                let what = format!("a value of unknown description {other:?}");
+                let shown = &other[..other.len().min(DESCRIPTION_SHOWN)];
+                let what = match other.len() {
+                    0..=DESCRIPTION_SHOWN => format!("a value of unknown description {shown:?}"),
+                    all => format!("a value of unknown description, {all} numbers: {shown:?} …"),
+                };
                 Err(self.cursor.malformed(start, what))
             }
         }

@@ -1,6 +1,8 @@
 //! Finding a crack that runs along an image axis: the path along which the contrast of a ridge is greatest (dynamic
 //! programming, after A. A. Amini, T. E. Weymouth and R. C. Jain, IEEE PAMI 12, 855, 1990).
 
+use multiversion::multiversion;
+
 use super::Crack;
 use super::curve::Curve;
 use crate::gauge::View;
@@ -25,15 +27,18 @@ pub fn search(crack: &Crack, lines: &Lines, view: &View<'_>) -> (Curve, Vec<f32>
     let image = averaged(&lines.read_all(view), count, length);
     let mut merit = vec![0.0f32; count * length];
     let mut wide = vec![0u8; count * length];
+    let noise = view.noise();
+    let scatter = Scatter {
+        offset: noise.offset_counts,
+        dark: noise.variance(noise.offset_counts),
+        gain: noise.gain_counts_per_electron,
+    };
+    let mut sums = Vec::new();
     for (line, (merit, wide)) in
         merit.chunks_exact_mut(length).zip(wide.chunks_exact_mut(length)).enumerate()
     {
-        let row = &image[line * length..(line + 1) * length];
-        ridge(row, crack.sign(), merit, wide, |counts, pixels| {
-            // A mean over texture scatters by some percent, however many electrons there are.
-            let texture = 0.03 * (counts - view.noise().offset_counts);
-            view.noise().variance(counts) / pixels as f64 + texture * texture
-        });
+        prefix_sums(&image[line * length..(line + 1) * length], &mut sums);
+        ridge(&sums, f64::from(crack.sign()), &scatter, merit, wide);
     }
     let path = best_path(&merit, count, length);
     let rows: Vec<[f64; 1]> = path.iter().map(|u| [*u as f64]).collect();
@@ -74,36 +79,60 @@ fn averaged(image: &[f32], count: usize, length: usize) -> Vec<f32> {
     out
 }
 
-/// For each place, the most significant contrast of a ridge there, in sigma, and its width.
-fn ridge(
-    row: &[f32],
-    sign: f32,
-    merit: &mut [f32],
-    wide: &mut [u8],
-    variance: impl Fn(f64, usize) -> f64,
-) {
-    let mut sums = vec![0.0f64; row.len() + 1];
-    for (k, value) in row.iter().enumerate() {
-        sums[k + 1] = sums[k] + f64::from(if value.is_finite() { *value } else { 0.0 });
+/// Noise of means over pixels, counts.
+struct Scatter {
+    offset: f64,
+    /// Variance of a pixel without signal, and per count of it.
+    dark: f64,
+    gain: f64,
+}
+
+impl Scatter {
+    /// Variance of a mean over so many pixels. A mean over texture scatters by some percent, however
+    /// many electrons there are.
+    #[inline(always)]
+    fn variance(&self, counts: f64, pixels: f64) -> f64 {
+        let signal = counts - self.offset;
+        let texture = 0.03 * signal;
+        (self.dark + self.gain * signal.max(0.0)) / pixels + texture * texture
     }
-    let mean = |from: usize, to: usize| (sums[to] - sums[from]) / (to - from) as f64;
+}
+
+/// Sums of the pixels before each; what was not seen counts nothing.
+fn prefix_sums(row: &[f32], sums: &mut Vec<f64>) {
+    sums.clear();
+    sums.push(0.0);
+    let mut sum = 0.0;
+    for value in row {
+        sum += f64::from(if value.is_finite() { *value } else { 0.0 });
+        sums.push(sum);
+    }
+}
+
+/// For each place, the most significant contrast of a ridge there, in sigma, and its width.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn ridge(sums: &[f64], sign: f64, scatter: &Scatter, merit: &mut [f32], wide: &mut [u8]) {
     for width in WIDTHS {
         let half = width / 2;
         let reach = half + 1 + FLANK;
-        for u in reach..row.len().saturating_sub(reach) {
-            let inside = mean(u - half, u + half + 1);
-            let left = mean(u - reach, u - half - 1);
-            let right = mean(u + half + 2, u + reach + 1);
+        let places = merit.len().saturating_sub(2 * reach);
+        // From the first place on: the sums at the borders of both flanks and of what is between.
+        let at = |border: usize| &sums[border..border + places];
+        let (left, inside) = ([at(0), at(FLANK)], [at(FLANK + 1), at(FLANK + 1 + width)]);
+        let right = [at(FLANK + 2 + width), at(2 * FLANK + 2 + width)];
+        let flank = 1.0 / FLANK as f64;
+        let pixels = (AVERAGE * width) as f64;
+        let own = merit[reach..reach + places].iter_mut().zip(&mut wide[reach..reach + places]);
+        for (k, (merit, wide)) in own.enumerate() {
+            let middle = (inside[1][k] - inside[0][k]) / width as f64;
+            let (a, b) = ((left[1][k] - left[0][k]) * flank, (right[1][k] - right[0][k]) * flank);
             // The flank that is nearer to the inside decides: an edge is no ridge.
-            let contrast =
-                (f64::from(sign) * (left - inside)).min(f64::from(sign) * (right - inside));
-            let level = 0.5 * (left + right);
-            let noise = variance(level, AVERAGE * width);
-            let found = (contrast / noise.sqrt()) as f32;
-            if found > merit[u] {
-                merit[u] = found;
-                wide[u] = width as u8;
-            }
+            let (near_a, near_b) = (sign * (a - middle), sign * (b - middle));
+            let contrast = if near_a < near_b { near_a } else { near_b };
+            let found = (contrast / scatter.variance(0.5 * (a + b), pixels).sqrt()) as f32;
+            let better = found > *merit;
+            *merit = if better { found } else { *merit };
+            *wide = if better { width as u8 } else { *wide };
         }
     }
 }

@@ -13,10 +13,11 @@ use super::geometry::Geometry;
 use super::judge::blind;
 use super::known::Known;
 use super::scatter::{Deviations, excess};
-use super::shape::{Guess, LANES, Scatter, sums};
+use super::shape::{Guess, Scatter, sums};
 use super::shared::Shared;
 use super::station::{Solved, Station};
 use crate::gauge::View;
+use crate::gauge::lanes::LANES;
 use crate::gauge::smooth::smooth_columns;
 
 /// A round that moves no open station further than this is the last, px.

@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::curve::Curve;
-use super::shape::LANES;
 use crate::frame::Region;
+use crate::gauge::lanes::LANES;
 
 /// A pixel that fills up a station and is not looked at.
 pub const NO_PIXEL: [u16; 2] = [u16::MAX; 2];
@@ -145,7 +145,8 @@ impl Painter {
                 }
                 let across = (ux * py - uy * px) / long;
                 let inside = share.clamp(0.0, 1.0);
-                let distance = (px - inside * ux).hypot(py - inside * uy);
+                let (dx, dy) = (px - inside * ux, py - inside * uy);
+                let distance = (dx * dx + dy * dy).sqrt();
                 let place = (y - self.region.y) * self.region.width + x - self.region.x;
                 if distance <= far && distance < self.nearest[place].1.abs() {
                     let station = first + piece + usize::from(share > 0.5);

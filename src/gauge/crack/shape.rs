@@ -7,9 +7,8 @@
 
 use multiversion::multiversion;
 
-/// Pixels that are summed side by side; always as many, so that every machine adds in the same
-/// order and gives the same bits. Stations are filled up to multiples with pixels of no weight.
-pub const LANES: usize = 16;
+use crate::gauge::lanes::{LANES, totals};
+
 /// Level a, slope b, centre c, opening w, depth D, point spread σ.
 pub const UNKNOWNS: usize = 6;
 /// The upper triangle of the normal equations row by row, the score, and the squared residuals.
@@ -38,7 +37,8 @@ pub struct Scatter {
 }
 
 /// Sums over the pixels of one station: `signal` above the offset, `distance` from the centre
-/// line, `valid` 1 or 0. All of the same length, a multiple of [`LANES`].
+/// line, `valid` 1 or 0. All of the same length, a multiple of [`LANES`]: stations are filled up with
+/// pixels of no weight.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn sums(
     signal: &[f32],
@@ -97,13 +97,7 @@ pub fn sums(
             lanes[SUMS - 1][lane] += weight[lane] * residual[lane] * residual[lane];
         }
     }
-    lanes.map(|lane| {
-        let mut sum = 0.0;
-        for value in lane {
-            sum += value;
-        }
-        sum
-    })
+    totals(&lanes)
 }
 
 /// Φ(u) to 1e-6 and its density (M. Abramowitz and I. Stegun, 26.2.17), without branches.

@@ -43,15 +43,27 @@ impl Pieces {
             while let Some(at) = open.pop() {
                 sizes[name] += 1;
                 let (row, column) = (at / along, at % along);
+                let mut join = |next: usize| {
+                    if of[next] == 0 && inside(next) {
+                        of[next] = name as u32;
+                        open.push(next);
+                    }
+                };
+                if gap == 0 {
+                    let beside = [
+                        (row > 0).then(|| at - along),
+                        (row + 1 < across).then_some(at + along),
+                        (column > 0).then(|| at - 1),
+                        (column + 1 < along).then_some(at + 1),
+                    ];
+                    beside.into_iter().flatten().for_each(join);
+                    continue;
+                }
                 for other in row.saturating_sub(reach)..(row + reach + 1).min(across) {
                     // Those that are no further than `reach` by rows and columns together.
                     let left = reach - other.abs_diff(row);
                     for next in column.saturating_sub(left)..(column + left + 1).min(along) {
-                        let next = other * along + next;
-                        if of[next] == 0 && inside(next) {
-                            of[next] = name as u32;
-                            open.push(next);
-                        }
+                        join(other * along + next);
                     }
                 }
             }

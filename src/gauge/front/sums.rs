@@ -13,8 +13,8 @@ use multiversion::multiversion;
 
 use super::levels::Levels;
 use super::windows::{Line, Windows};
+use crate::gauge::lanes::{LANES, totals};
 
-const LANES: usize = 16;
 /// A side begins this many sigma from the edge.
 const CLEAR: f32 = 2.5;
 /// The edge's derivative is looked for this many sigma to either side of the edge, to see what
@@ -86,15 +86,6 @@ fn blocks<'a>(
     of(signal).zip(of(seen)).zip(of(texture))
 }
 
-#[inline(always)]
-fn total(lanes: [f32; LANES]) -> f32 {
-    let mut sum = 0.0;
-    for value in lanes {
-        sum += value;
-    }
-    sum
-}
-
 /// The edge of one line in its window, all but its place.
 struct Model {
     a: f32,
@@ -164,7 +155,7 @@ pub fn sides(windows: &Windows, edge: &[f32], wide: &[f32], out: &mut Vec<[SideS
                 }
             }
         }
-        let sums = lanes.map(total);
+        let sums = totals(&lanes);
         let mut sides = [[0.0; 6]; 2];
         sides[0].copy_from_slice(&sums[..6]);
         sides[1].copy_from_slice(&sums[6..]);
@@ -225,7 +216,7 @@ pub fn edges(
                 lanes[5][k] += weight * by_width * by_width;
             }
         }
-        let [score, information, chi2, pixels, width_score, width_information] = lanes.map(total);
+        let [score, information, chi2, pixels, width_score, width_information] = totals(&lanes);
         out.push(EdgeSums { score, information, chi2, pixels, width_score, width_information });
     }
 }
@@ -263,7 +254,7 @@ pub fn nulls(
                 }
             }
         }
-        let [score_a, information_a, score_b, information_b] = lanes.map(total);
+        let [score_a, information_a, score_b, information_b] = totals(&lanes);
         out.push(NullSums {
             score: [score_a, score_b],
             information: [information_a, information_b],
