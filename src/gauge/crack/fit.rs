@@ -20,8 +20,11 @@ use crate::gauge::View;
 use crate::gauge::lanes::LANES;
 use crate::gauge::smooth::smooth_columns;
 
-/// A round that moves no open station further than this is the last, px.
+/// A round that moves no open station further than this is the last, px; and of a station that has not
+/// moved further since it was last evaluated the equations of then still hold.
 const SETTLED_PX: f32 = 0.12;
+/// The same for depth and point spread, as shares of them.
+const SETTLED_SHARE: f32 = 0.02;
 /// Newton rounds at most.
 const ROUNDS: usize = 7;
 /// Rounds of depth and point spread, which change little from frame to frame.
@@ -161,8 +164,15 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
         .collect();
     let mut guess = start.clone();
     let mut shared = known.shared;
-    let mut rounds =
-        Rounds { crack, geometry, fill: &fill, stations: vec![], solved: vec![], guess: vec![] };
+    let mut rounds = Rounds {
+        crack,
+        geometry,
+        fill: &fill,
+        stations: vec![],
+        solved: vec![],
+        guess: vec![],
+        evaluated: vec![],
+    };
     let mut free = false;
     for round in 0..ROUNDS {
         rounds.evaluate(&pixels, &guess);
@@ -200,16 +210,28 @@ struct Rounds<'a> {
     fill: &'a [(f32, f64)],
     stations: Vec<Station>,
     solved: Vec<Solved>,
-    /// Where the stations were evaluated.
+    /// Where the stations' equations stand, and where their pixels were last looked at.
     guess: Vec<Guess>,
+    evaluated: Vec<Guess>,
 }
 
 impl Rounds<'_> {
     fn evaluate(&mut self, pixels: &Pixels, guess: &[Guess]) {
-        self.guess.clear();
-        self.guess.extend_from_slice(guess);
-        self.stations.clear();
+        self.stations.resize(guess.len(), Station::default());
+        self.evaluated.resize(guess.len(), Guess::default());
+        self.guess.resize(guess.len(), Guess::default());
         for (k, guess) in guess.iter().enumerate() {
+            let before = std::mem::replace(&mut self.guess[k], *guess);
+            if self.stations[k].seen && is_settled(&self.evaluated[k], guess) {
+                self.stations[k].move_by([
+                    f64::from(guess.centre - before.centre),
+                    f64::from(guess.opening - before.opening),
+                    f64::from(guess.depth - before.depth),
+                    f64::from(guess.psf_px - before.psf_px),
+                ]);
+                continue;
+            }
+            self.evaluated[k] = *guess;
             let range = self.geometry.begin[k] as usize..self.geometry.begin[k + 1] as usize;
             let mut station = Station::default();
             if range.len() >= LANES && guess.level.is_finite() {
@@ -225,7 +247,7 @@ impl Rounds<'_> {
                     station = Station::of(&sums, guess);
                 }
             }
-            self.stations.push(station);
+            self.stations[k] = station;
         }
     }
 
@@ -369,6 +391,14 @@ impl Rounds<'_> {
         }
         out
     }
+}
+
+/// Whether equations at one guess hold at another.
+fn is_settled(at: &Guess, now: &Guess) -> bool {
+    (at.centre - now.centre).abs() < SETTLED_PX
+        && (at.opening - now.opening).abs() < SETTLED_PX
+        && (at.depth - now.depth).abs() < SETTLED_SHARE * at.depth.abs()
+        && (at.psf_px - now.psf_px).abs() < SETTLED_SHARE * at.psf_px
 }
 
 impl Rounds<'_> {

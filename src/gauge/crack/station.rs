@@ -67,6 +67,20 @@ impl Station {
     }
 }
 
+impl Station {
+    /// The equations at another centre, opening, depth and point spread, so near that they are linear.
+    pub fn move_by(&mut self, by: [f64; 4]) {
+        // Rows of the upper triangle begin at these places.
+        const ROWS: [usize; 4] = [0, 4, 7, 9];
+        for (i, score) in self.score.iter_mut().enumerate() {
+            for (j, by) in by.iter().enumerate() {
+                let (low, high) = (i.min(j), i.max(j));
+                *score -= self.information[ROWS[low] + high - low] * by;
+            }
+        }
+    }
+}
+
 /// The shared equations of one station.
 #[derive(Clone, Copy)]
 pub struct Solved {
