@@ -78,23 +78,6 @@ fn shortened(line: &str, columns: Range<usize>) -> (String, Range<usize>) {
     (format!("{lead}{shown}{trail}"), column(columns.start)..column(columns.end))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_line_is_told_about_what_is_wrong_in_it() {
-        let text = format!("a = [{}1.5, nine, {}]", "2.25, ".repeat(100), "3, ".repeat(100));
-        let at = text.find("nine").unwrap_or(0);
-        let error = ConfigError::at(&text, Path::new("c.toml"), at..at + 4, "a", "no".to_owned());
-        let (line, columns) = error.excerpt.clone().unwrap_or_default();
-        let marked: String = line.chars().skip(columns.start).take(columns.len()).collect();
-        assert_eq!(marked, "nine");
-        assert!(line.starts_with("… ") && line.ends_with(" …") && line.chars().count() < 130);
-        assert!(error.to_string().lines().last().is_some_and(|marks| marks.ends_with("^^^^")));
-    }
-}
-
 /// The line of a byte, counted from 1.
 pub fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
@@ -115,5 +98,22 @@ pub fn advice<'a>(
     match nearest {
         Some((_, name)) => format!("did you mean '{name}'? the {what} are: {list}"),
         None => format!("the {what} are: {list}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_told_about_what_is_wrong_in_it() {
+        let text = format!("a = [{}1.5, nine, {}]", "2.25, ".repeat(100), "3, ".repeat(100));
+        let at = text.find("nine").unwrap_or(0);
+        let error = ConfigError::at(&text, Path::new("c.toml"), at..at + 4, "a", "no".to_owned());
+        let (line, columns) = error.excerpt.clone().unwrap_or_default();
+        let marked: String = line.chars().skip(columns.start).take(columns.len()).collect();
+        assert_eq!(marked, "nine");
+        assert!(line.starts_with("… ") && line.ends_with(" …") && line.chars().count() < 130);
+        assert!(error.to_string().lines().last().is_some_and(|marks| marks.ends_with("^^^^")));
     }
 }

@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use liwatch::source::{FaultKind, Faults};
 
-/// Frames of the recording.
+/// Frames of the recording; of a long run more, for in a short one that is played again and again each
+/// frame meets its own noise in the template.
 const FRAMES: u64 = 200;
+const FRAMES_LONG: u64 = 1000;
+const LONG_MINUTES: f64 = 2.0;
 const BUDGET_MS: f64 = 200.0;
 /// With more processes than this for each core, latency is the operating system's.
 const CROWDED: f64 = 2.5;
@@ -27,15 +30,15 @@ fn liwatch(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Frames per second at `--speed max`, the growth of the first template left behind.
-fn highest_rate(folder: &Path) -> f64 {
+fn highest_rate(folder: &Path, frames: u64) -> f64 {
     let started = Instant::now();
-    let passes = 8;
+    let passes = 1600 / frames + 1;
     let status = liwatch(folder, &["replay", "m.npy", "--config", "m.toml", "--out", "max.h5"])
         .args(["--repeat", &passes.to_string(), "--json"])
         .stdout(Stdio::null())
         .status();
     assert!(status.expect("liwatch starts").success(), "the run at the highest rate failed");
-    (passes * FRAMES) as f64 / started.elapsed().as_secs_f64()
+    (passes * frames) as f64 / started.elapsed().as_secs_f64()
 }
 
 /// Private memory of a process, MB.
@@ -97,19 +100,19 @@ fn with_memory_and_latency_and_no_frame_unaccounted_for() {
     let size = number("LIWATCH_SOAK_SIZE", 256.0).to_string();
     let folder = tempfile::tempdir().expect("a folder for the test");
     let folder = folder.path();
-    let frames = FRAMES.to_string();
+    let frames = if minutes < LONG_MINUTES { FRAMES } else { FRAMES_LONG };
     let made = liwatch(folder, &["simulate", "--out", "m.npy", "--size", &size])
-        .args(["--frames", &frames, "--frame-rate", "100"])
+        .args(["--frames", &frames.to_string(), "--frame-rate", "100"])
         .stdout(Stdio::null())
         .status();
     assert!(made.expect("liwatch starts").success(), "the recording could not be simulated");
-    let rate = 1.2 * highest_rate(folder);
+    let rate = 1.2 * highest_rate(folder, frames);
     let config = folder.join("m.toml");
     let mut text = std::fs::read_to_string(&config).expect("there is a configuration");
     text += &format!("\n[budget]\ntotal_ms = {BUDGET_MS}\n");
     std::fs::write(&config, text).expect("the configuration is written");
 
-    let passes = (rate * minutes * 60.0 / FRAMES as f64).ceil() as u64;
+    let passes = (rate * minutes * 60.0 / frames as f64).ceil() as u64;
     let mut process = liwatch(folder, &["replay", "m.npy", "--config", "m.toml", "--json"])
         .args(["--cell", "m.cell.csv", "--out", "r.h5", "--inject", FAULTS])
         .args(["--repeat", &passes.to_string(), "--speed", &format!("x{}", rate / 100.0)])
@@ -156,7 +159,7 @@ fn with_memory_and_latency_and_no_frame_unaccounted_for() {
     }
     println!("worst: {}", worst(&folder.join("r.h5")));
 
-    assert_eq!(received, passes * FRAMES);
+    assert_eq!(received, passes * frames);
     assert_eq!(received, measured + degraded + dropped + corrupt + missing);
     let faults: Faults = FAULTS.parse().expect("the faults are right");
     let hits = |kind| (0..received).filter(|frame| faults.hit(kind, *frame).is_some()).count();

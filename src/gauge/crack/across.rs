@@ -116,6 +116,9 @@ fn ridge(sums: &[f64], sign: f64, scatter: &Scatter, merit: &mut [f32], wide: &m
         let half = width / 2;
         let reach = half + 1 + FLANK;
         let places = merit.len().saturating_sub(2 * reach);
+        if places == 0 {
+            continue;
+        }
         // From the first place on: the sums at the borders of both flanks and of what is between.
         let at = |border: usize| &sums[border..border + places];
         let (left, inside) = ([at(0), at(FLANK)], [at(FLANK + 1), at(FLANK + 1 + width)]);
@@ -163,4 +166,28 @@ fn best_path(merit: &[f32], count: usize, length: usize) -> Vec<usize> {
         path[line - 1] = at;
     }
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn most_evident(row: &[f32]) -> Option<(usize, u8)> {
+        let (mut sums, scatter) = (Vec::new(), Scatter { offset: 0.0, dark: 1.0, gain: 1.0 });
+        let (mut merit, mut wide) = (vec![0.0; row.len()], vec![0; row.len()]);
+        prefix_sums(row, &mut sums);
+        ridge(&sums, 1.0, &scatter, &mut merit, &mut wide);
+        let best = (0..row.len()).max_by(|a, b| merit[*a].total_cmp(&merit[*b]))?;
+        (merit[best] > 0.0).then_some((best, wide[best]))
+    }
+
+    #[test]
+    fn a_ridge_is_found_with_its_width_and_none_where_there_is_no_room() {
+        let mut row = vec![50.0; 80];
+        row[31..36].fill(10.0);
+        assert_eq!(most_evident(&row), Some((33, 5)));
+        for narrow in 0..24 {
+            assert_eq!(most_evident(&row[..narrow]), None, "a row of {narrow}");
+        }
+    }
 }

@@ -132,14 +132,27 @@ impl Painter {
             span(a[0].min(b[0]) - far, a[0].max(b[0]) + far, self.region.x, self.region.width);
         let rows =
             span(a[1].min(b[1]) - far, a[1].max(b[1]) + far, self.region.y, self.region.height);
+        // Beyond the line's ends half a station is looked at, and nothing more.
+        let edge = 0.5 / long;
+        let low = if piece == 0 { -edge } else { -1.0 };
+        let high = if piece + 1 == pieces { 1.0 + edge } else { 2.0 };
         for y in rows {
-            for x in columns.clone() {
-                let (px, py) = (x as f32 - a[0], y as f32 - a[1]);
+            let py = y as f32 - a[1];
+            // The columns between both ends, and one more.
+            let (from, to) = (low * squared - py * uy, high * squared - py * uy);
+            let between = if ux.abs() > 0.01 * long {
+                let (from, to) = (from / ux, to / ux);
+                let (left, right) = (a[0] + from.min(to) - 1.0, a[0] + from.max(to) + 1.0);
+                let all = span(left, right, self.region.x, self.region.width);
+                all.start.max(columns.start)..all.end.min(columns.end)
+            } else if from - long < 0.0 && to + long > 0.0 {
+                columns.clone()
+            } else {
+                continue;
+            };
+            for x in between {
+                let px = x as f32 - a[0];
                 let share = (px * ux + py * uy) / squared;
-                // Beyond the line's ends half a station is looked at, and nothing more.
-                let edge = 0.5 / long;
-                let low = if piece == 0 { -edge } else { -1.0 };
-                let high = if piece + 1 == pieces { 1.0 + edge } else { 2.0 };
                 if !(low..=high).contains(&share) {
                     continue;
                 }
