@@ -69,11 +69,11 @@ impl Row {
     fn add(&mut self, mut run: Run) {
         let rate = run.scene.config.frame_rate_hz;
         let counter = run.scene.layout.counter_px;
-        let first = mean(&run.scene.truth(0).front);
-        let mut before = run.scene.truth(0).front;
+        let first = mean(&run.front(0));
+        let mut before = run.front(0);
         for index in 0..FRAMES {
             let out = run.measure(index, 0.0);
-            let front = run.scene.truth(index).front;
+            let front = run.front(index);
             if index >= LAG {
                 self.roughness.add(run.field(&out, "roughness"), roughness(&front));
                 self.wavelength.add(run.field(&out, "wavelength"), wavelength(&front));
@@ -81,7 +81,7 @@ impl Row {
                 // As the column is defined: at the tip's present velocity.
                 let velocity = (furthest(&front) - furthest(&before)) * rate;
                 let eta = (counter - furthest(&front)) / velocity;
-                if eta > 0.0 {
+                if eta > 0.0 && velocity != 0.0 {
                     self.eta.add(run.field(&out, "eta"), eta);
                     let [low, high] = ["eta_low", "eta_high"].map(|name| run.field(&out, name).0);
                     if !(low.is_nan() || high.is_nan()) {

@@ -83,18 +83,21 @@ pub fn table(name: &str, doses: &[f64], seeds: u64) {
 impl Row {
     fn add(&mut self, mut run: Run) {
         let rate = run.scene.config.frame_rate_hz;
-        let lines = run.scene.truth(0).front.len();
+        let lines = run.front(0).len();
         let mut lasts = vec![0usize; lines];
         let verbose = std::env::var_os("VERBOSE").is_some();
-        let mut before = run.scene.truth(0);
+        let mut before = run.front(0);
         for index in 0..FRAMES {
             let out = run.measure(index, 0.0);
-            let truth = run.scene.truth(index);
-            let bound = bound(&run.scene, &truth.front);
-            let inside = |p: f64| p > run.start && p < run.start + 0.56 * SIZE as f64 - 3.0;
+            let truth = run.front(index);
+            let bound = bound(&run.scene, &truth);
+            let inside = |p: f64| p > run.start && p < run.end - 3.0;
             for k in 0..lines {
-                self.all += usize::from(inside(truth.front[k]));
-                let error = f64::from(out.arrays[0][k]) + run.start - truth.front[k];
+                if !inside(truth[k]) {
+                    continue;
+                }
+                self.all += 1;
+                let error = f64::from(out.arrays[0][k]) + run.start - truth[k];
                 if !error.is_finite() {
                     lasts[k] = 0;
                     continue;
@@ -108,17 +111,18 @@ impl Row {
                 self.line.add(error, f64::from(out.array_errors[0][k]));
             }
             let position = run.field(&out, "position");
-            let position_off = position.0 + run.start - mean(&truth.front);
+            let position_off = position.0 + run.start - mean(&truth);
             self.position.add(position_off, position.1);
             let tip = run.field(&out, "tip");
-            let tip_off = tip.0 + run.start - furthest(&truth.front);
+            let tip_off = tip.0 + run.start - furthest(&truth);
             self.tip.add(tip_off, tip.1);
             let (velocity, tip_velocity) =
                 (run.field(&out, "velocity"), run.field(&out, "tip_velocity"));
             // That of the time since the frame before: what comes is not known yet.
-            let v = (mean(&truth.front) - mean(&before.front)) * rate;
-            let tip_v = (furthest(&truth.front) - furthest(&before.front)) * rate;
-            if index >= LAG {
+            let v = (mean(&truth) - mean(&before)) * rate;
+            let tip_v = (furthest(&truth) - furthest(&before)) * rate;
+            // A tip that has left the region stands still there.
+            if index >= LAG && furthest(&truth) < run.end {
                 self.velocity.add(velocity.0 - v, velocity.1);
                 self.tip_velocity.add(tip_velocity.0 - tip_v, tip_velocity.1);
             }
@@ -138,7 +142,7 @@ impl Row {
                     out.quality,
                     out.arrays[0].iter().filter(|at| at.is_finite()).count()
                 );
-                print_gross(&run, index, &out.arrays[0], &before.front);
+                print_gross(&run, index, &out.arrays[0], &before);
             }
         }
         self.spent_s += run.spent_s;

@@ -36,8 +36,9 @@ pub struct Run {
     pub frame: Image,
     /// Time spent in observing, s.
     pub spent_s: f64,
-    /// Column of the region's starting edge.
+    /// Columns of the region's starting edge, and of its end.
     pub start: f64,
+    pub end: f64,
     gauge: Arc<dyn AnyGauge>,
     known: VecDeque<AnyHints>,
     tracker: Box<dyn AnyTracker>,
@@ -71,9 +72,11 @@ impl Run {
         let gauge = (registry::find(&entry.kind)?.build)(entry, LAG).ok()?;
         let tracker = Arc::clone(&gauge).tracker();
         let known = VecDeque::from(vec![gauge.first_hints(); LAG]);
-        let start = scene.layout.front_region.x as f64;
+        let region = scene.layout.front_region;
+        let start = region.x as f64;
+        let end = start + region.width as f64 - 0.5;
         let frame = Image::zeros_u16(0, 0);
-        Some(Run { gauge, scene, frame, known, tracker, spent_s: 0.0, start })
+        Some(Run { gauge, scene, frame, known, tracker, spent_s: 0.0, start, end })
     }
 
     /// Measures a frame with a drift that is wrong by `off`.
@@ -97,6 +100,12 @@ impl Run {
         let mut out = Measurement::blank(self.gauge.schema());
         self.known.push_back(self.tracker.track(&stamp, observation, &mut out));
         out
+    }
+
+    /// The true front of a frame, column by line: lithium that has grown out of the region ends for the
+    /// gauge where the region does.
+    pub fn front(&self, index: usize) -> Vec<f64> {
+        self.scene.truth(index).front.iter().map(|at| at.min(self.end)).collect()
     }
 
     /// One number of a measurement and its one sigma, px and s.
