@@ -29,8 +29,12 @@ const SIGHTING_FRAMES: u64 = 4;
 const SIGHTINGS_LEAST: usize = 3;
 const MOVED_PX: f32 = 1.5;
 const MOVED_SIGMA: f32 = 5.0;
-/// One that was not seen for so many frames is forgotten: over the front it lies for long.
+/// One that was not seen for so many frames is forgotten: over the front it lies for long. One that is
+/// not known to move is forgotten sooner.
 const FORGOTTEN_AFTER: u64 = 120;
+const FORGOTTEN_STILL: u64 = 24;
+/// More spots than this in one frame are a texture.
+const SPOTS_MOST: usize = 64;
 /// Around a particle so much is left out, px: half a cell, and the point spread.
 const MARGIN_PX: f32 = 4.0;
 
@@ -195,13 +199,20 @@ impl Particles {
     /// Takes what the frame `frame` shows of `lines` lines; where particles have been that are now
     /// known to move, if there are any.
     pub fn take(&mut self, frame: u64, spots: &[Spot], lines: usize) -> Option<Hidden> {
-        self.all.retain(|particle| frame < particle.last().0 + FORGOTTEN_AFTER);
+        if spots.len() > SPOTS_MOST {
+            return None;
+        }
+        self.all.retain(|particle| {
+            let after = if particle.moves { FORGOTTEN_AFTER } else { FORGOTTEN_STILL };
+            frame < particle.last().0 + after
+        });
+        let expected: Vec<_> = self.all.iter().map(|particle| particle.expected(frame)).collect();
         let mut new = Vec::new();
         let mut is_taken = vec![false; self.all.len()];
         for spot in spots {
             let near = (0..self.all.len())
                 .filter(|at| !is_taken[*at])
-                .filter_map(|at| self.all[at].distance(frame, spot).map(|d| (at, d)))
+                .filter_map(|at| Some((at, self.all[at].distance(frame, expected[at], spot)?)))
                 .min_by(|a, b| a.1.total_cmp(&b.1));
             match near {
                 Some((at, _)) => {
@@ -285,8 +296,7 @@ impl Particle {
     }
 
     /// How far a spot is from where the particle should be, if it may be the particle.
-    fn distance(&self, frame: u64, spot: &Spot) -> Option<f32> {
-        let (along, across) = self.expected(frame);
+    fn distance(&self, frame: u64, (along, across): (f32, f32), spot: &Spot) -> Option<f32> {
         let distance = (spot.along - along).hypot(spot.across - across);
         let radius = (self.spot.cells as f32 / std::f32::consts::PI).sqrt() * CELL as f32;
         let unseen = frame.saturating_sub(self.last().0) as f32;
