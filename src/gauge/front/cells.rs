@@ -51,13 +51,11 @@ impl Cells {
         Cells { across, along, value, texture: Vec::new() }
     }
 
-    /// The cells as they were seen, the texture in them.
-    pub fn as_seen(&self) -> Cells {
-        let mut value = self.value.clone();
-        for (value, texture) in value.iter_mut().zip(&self.texture) {
-            *value *= texture;
-        }
-        Cells::of((self.across, self.along), value)
+    /// The cells as they were seen, the texture in them; nothing where none is known.
+    pub fn as_seen(&self) -> Option<Cells> {
+        let pairs = self.value.iter().zip(&self.texture);
+        let value = pairs.map(|(value, texture)| value * texture).collect();
+        (!self.texture.is_empty()).then(|| Cells::of((self.across, self.along), value))
     }
 
     /// A map over all pixels (line after line) as means over cells.

@@ -147,19 +147,21 @@ pub fn see(
     }
     let mut shares = of_lithium(cells, bare, step);
     // A particle that moves shows in the texture where it was, so that is left in.
-    let mut with_texture = of_lithium(&cells.as_seen(), bare, step);
+    let mut with_texture = cells.as_seen().map(|cells| of_lithium(&cells, bare, step));
     for _ in 0..PASSES_MOST {
         if scatter < SCATTER_MOST {
             break;
         }
         smooth(&mut shares);
-        smooth(&mut with_texture);
+        if let Some(cells) = &mut with_texture {
+            smooth(cells);
+        }
         scatter = shares.scatter();
     }
     if scatter > 2.0 * SCATTER_MOST {
         return None;
     }
-    let spots = particles::find(&with_texture);
+    let spots = particles::find(with_texture.as_ref().unwrap_or(&shares));
     if let Some((hidden, contour)) = hidden {
         hidden.fill(&mut shares, contour);
     }

@@ -1,29 +1,29 @@
-//! Particles that drift through the region, over the specimen and over the front: what one frame shows
-//! of them, and where each will be some frames later.
+//! Particles that drift through the region, over the specimen and over the front: where each will be some
+//! frames later.
 //!
-//! A dark particle ahead of the front looks like a piece of lithium apart from the rest, a bright one
-//! in lithium like a hole; on the other side of the front they are darker than lithium or brighter than
-//! the bare specimen. One that stands still is learned as the specimen's texture. One that moves is
-//! followed along a straight line while it stands free, and expected to go on along it while it lies over
-//! the front, where nothing in a single frame tells it from lithium.
+//! One that stands still is learned as the specimen's texture. One that moves is followed along a straight
+//! line while it stands free (`spots`), and expected to go on along it while it lies over the front, where
+//! nothing in a single frame tells it from lithium.
+
+mod hidden;
+mod spots;
 
 use std::collections::VecDeque;
 
-use super::cells::{CELL, Cells};
-use super::pieces::Pieces;
+pub use hidden::Hidden;
+pub use spots::{Spot, find};
 
-/// A cell that is lithium by less than −0.5 or more than 1.5 is neither side.
-const NEITHER: f32 = 0.5;
-/// Cells of a particle: fewer may be noise, more are no particle.
-const CELLS: std::ops::Range<usize> = 5..400;
+use super::cells::CELL;
+
 /// A sighting is the same particle where it is as large within this factor and, over the particle's
 /// radius, so near to where it was expected; what is not seen for a while may be further off by so
 /// much, px per frame.
 const SIZE_FACTOR: f32 = 1.4;
 const NEAR_RADII: f32 = 0.5;
 const STRAY_PX: f32 = 0.1;
-/// The straight line is that through so many sightings, so many frames apart; a particle moves when it has gone so far over
-/// at least so many of them, and so many times further than they scatter about the line, px.
+/// The straight line is that through so many sightings, so many frames apart; a particle moves when it
+/// has gone so far over at least so many of them, and so many times further than they scatter about the
+/// line, px.
 const SIGHTINGS: usize = 12;
 const SIGHTING_FRAMES: u64 = 4;
 const SIGHTINGS_LEAST: usize = 3;
@@ -35,150 +35,6 @@ const FORGOTTEN_AFTER: u64 = 120;
 const FORGOTTEN_STILL: u64 = 24;
 /// More spots than this in one frame are a texture.
 const SPOTS_MOST: usize = 64;
-/// Around a particle so much is left out, px: half a cell, and the point spread.
-const MARGIN_PX: f32 = 4.0;
-
-/// One frame's view of a particle; px from the starting edge and of the first line.
-#[derive(Clone, Debug)]
-pub struct Spot {
-    dark: bool,
-    along: f32,
-    across: f32,
-    /// Its rows of cells, about its centre.
-    rows: Vec<Reach>,
-    cells: usize,
-}
-
-/// One row of a particle's cells: where it is across and along, px about the centre.
-#[derive(Clone, Copy, Debug)]
-struct Reach {
-    across: f32,
-    from: f32,
-    end: f32,
-}
-
-/// What looks like a particle in cells between bare specimen (0) and lithium (1).
-pub fn find(shares: &Cells) -> Vec<Spot> {
-    let size = (shares.across, shares.along);
-    let value = &shares.value;
-    let mut spots = Vec::new();
-    for dark in [true, false] {
-        // Lithium hangs together with the starting edge, the bare specimen with the other end.
-        let sided = |at: usize| (value[at] > 0.5) == dark;
-        let pieces = Pieces::of(sided, size, 0);
-        let edge = if dark { 0..1 } else { shares.along - 1..shares.along };
-        let touches = pieces.touch(shares.along, edge);
-        let is_neither =
-            |at: usize| if dark { value[at] > 1.0 + NEITHER } else { value[at] < -NEITHER };
-        let stands_out =
-            |at: usize| sided(at) && (!touches[pieces.of[at] as usize] || is_neither(at));
-        spots.extend(spots_of(&Pieces::of(stands_out, size, 0), size, dark));
-    }
-    spots
-}
-
-fn spots_of(pieces: &Pieces, (across, along): (usize, usize), dark: bool) -> Vec<Spot> {
-    // Sums of rows and columns, and whether the region's rim cuts the piece.
-    let mut sums = vec![(0usize, 0usize, false); pieces.sizes.len()];
-    for (at, piece) in pieces.of.iter().enumerate() {
-        let (row, column) = (at / along, at % along);
-        let (rows, columns, cut) = &mut sums[*piece as usize];
-        (*rows, *columns) = (*rows + row, *columns + column);
-        *cut |= row == 0 || row + 1 == across || column == 0 || column + 1 == along;
-    }
-    let is_particle = |name: &usize| CELLS.contains(&pieces.sizes[*name]) && !sums[*name].2;
-    let names: Vec<usize> = (1..sums.len()).filter(is_particle).collect();
-    let mut spots: Vec<Spot> = names
-        .iter()
-        .map(|name| {
-            let cells = pieces.sizes[*name];
-            let mean = |sum: usize| centre(sum as f32 / cells as f32);
-            let (across, along) = (mean(sums[*name].0), mean(sums[*name].1));
-            Spot { dark, along, across, rows: Vec::new(), cells }
-        })
-        .collect();
-    for (row, of) in pieces.of.chunks_exact(along).enumerate() {
-        for (column, piece) in of.iter().enumerate().filter(|(_, piece)| **piece != 0) {
-            let Ok(at) = names.binary_search(&(*piece as usize)) else { continue };
-            let spot = &mut spots[at];
-            let across = centre(row as f32) - spot.across;
-            let along = centre(column as f32) - spot.along;
-            match spot.rows.last_mut().filter(|reach| reach.across == across) {
-                Some(reach) => reach.end = along,
-                None => spot.rows.push(Reach { across, from: along, end: along }),
-            }
-        }
-    }
-    spots
-}
-
-/// The middle of a cell, px.
-fn centre(cell: f32) -> f32 {
-    cell * CELL as f32 + 0.5 * (CELL as f32 - 1.0)
-}
-
-/// Pixels of each line that particles hide: first and last, px from the starting edge.
-pub struct Hidden {
-    lines: Vec<Vec<(f32, f32)>>,
-}
-
-impl Hidden {
-    fn nothing(lines: usize) -> Hidden {
-        Hidden { lines: vec![Vec::new(); lines] }
-    }
-
-    /// A particle with its centre there (along, across).
-    fn add(&mut self, spot: &Spot, (along, across): (f32, f32)) {
-        let reach = 0.5 * CELL as f32 + MARGIN_PX;
-        for row in &spot.rows {
-            let middle = across + row.across;
-            let first = (middle - reach).ceil().max(0.0) as usize;
-            let end = ((middle + reach).floor() + 1.0).clamp(0.0, self.lines.len() as f32) as usize;
-            let span = (along + row.from - reach, along + row.end + reach);
-            for line in self.lines.iter_mut().take(end).skip(first) {
-                line.push(span);
-            }
-        }
-    }
-
-    /// Pixels of a line of `length` from the pixel `start` on, as ranges from there.
-    pub fn pixels(
-        &self,
-        line: usize,
-        start: usize,
-        length: usize,
-    ) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let pixel = move |at: f32| (at - start as f32).clamp(0.0, length as f32) as usize;
-        self.of(line).iter().map(move |(from, end)| pixel(from.ceil())..pixel(end.floor() + 1.0))
-    }
-
-    /// Of one line.
-    pub fn of(&self, line: usize) -> &[(f32, f32)] {
-        &self.lines[line]
-    }
-
-    /// Whether a pixel of a line is hidden.
-    pub fn hides(&self, line: usize, at: f32) -> bool {
-        self.of(line).iter().any(|(from, end)| at >= *from && at <= *end)
-    }
-
-    /// Puts what the contour says (px from the starting edge) in the place of cells that are hidden.
-    pub fn fill(&self, shares: &mut Cells, contour: &[f32]) {
-        let along = shares.along;
-        for (row, values) in shares.value.chunks_exact_mut(along).enumerate() {
-            let line = row * CELL + CELL / 2;
-            if self.of(line).is_empty() {
-                continue;
-            }
-            for (column, value) in values.iter_mut().enumerate() {
-                let at = centre(column as f32);
-                if self.hides(line, at) {
-                    *value = (0.5 + (contour[line] - at) / CELL as f32).clamp(0.0, 1.0);
-                }
-            }
-        }
-    }
-}
 
 /// Particles over time.
 #[derive(Default)]
@@ -319,7 +175,9 @@ impl Particle {
 
 #[cfg(test)]
 mod tests {
+    use super::spots::centre;
     use super::*;
+    use crate::gauge::front::cells::Cells;
 
     /// Lithium up to column `front` of cells, and a dark disc of 3 cells' radius.
     fn scene(front: usize, (along, across): (f32, f32)) -> Cells {
@@ -375,15 +233,5 @@ mod tests {
             );
             assert!(particles.hidden(frame, 160).is_none(), "frame {frame}");
         }
-    }
-
-    #[test]
-    fn hidden_cells_are_as_the_contour_says() {
-        let mut shares = scene(20, (80.0, 80.0));
-        let hidden = Hidden { lines: vec![vec![(60.0, 100.0)]; 160] };
-        hidden.fill(&mut shares, &[79.5; 160]);
-        let row = shares.row(20);
-        assert!(row[..20].iter().all(|share| *share == 1.0), "{row:?}");
-        assert!(row[20..].iter().all(|share| *share == 0.0), "{row:?}");
     }
 }
