@@ -113,8 +113,10 @@ const REFRESH_EVERY: u64 = 8;
 /// noise still costs accuracy.
 const MEMORY_LEAST: u32 = 64;
 const MEMORY_MOST: u32 = 1024;
-/// Less than this part of the information is not worth a longer memory.
+/// Less than this part of the information is not worth a longer memory, nor is a drift that is known
+/// better than so, px: of large frames each one costs much to fold in.
 const COST: f64 = 0.03;
+const KNOWN_WELL_PX: f64 = 0.003;
 /// Likeness and contrast are smoothed over this many frames.
 const LOOK_FRAMES: f64 = 8.0;
 /// The scale of the noise is averaged over so many frames, and kept in this range.
@@ -296,7 +298,9 @@ impl Tracker {
         if restart {
             self.begin_keyframe(index, seen);
         }
-        if self.folded >= self.memory && self.memory < MEMORY_MOST && seen.template_cost > COST {
+        let wants_more =
+            seen.template_cost > COST && seen.x_error.max(seen.y_error) > KNOWN_WELL_PX;
+        if self.folded >= self.memory && self.memory < MEMORY_MOST && wants_more {
             self.memory = self.folded + 1;
         }
         let growing = self.folded < self.memory;
