@@ -65,9 +65,7 @@ impl Station {
             seen: level > 0.0,
         }
     }
-}
 
-impl Station {
     /// The equations at another centre, opening, depth and point spread, so near that they are linear.
     pub fn move_by(&mut self, by: [f64; 4]) {
         // Rows of the upper triangle begin at these places.

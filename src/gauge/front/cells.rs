@@ -8,6 +8,11 @@ use crate::gauge::lines::Lines;
 /// Side of a cell, px.
 pub const CELL: usize = 4;
 
+/// The middle of a cell, px from the region's edge; also between two of them.
+pub fn centre(cell: f32) -> f32 {
+    cell * CELL as f32 + 0.5 * (CELL as f32 - 1.0)
+}
+
 /// Mean counts above the offset in each cell, row after row of cells; a row lies along the growth.
 pub struct Cells {
     pub across: usize,

@@ -5,7 +5,7 @@
 //! H. E. Cline, Comput. Graph. 21, 163, 1987, in two dimensions). The brightness of both sides is that
 //! beside the contour or, where there is no contour, what tells the cells apart best.
 
-use super::cells::{CELL, Cells};
+use super::cells::{CELL, Cells, centre};
 use super::classes::tell_apart;
 use super::config::Lithium;
 use super::particles::{self, Hidden, Spot};
@@ -241,7 +241,6 @@ impl Row {
     }
 
     fn of(shares: &[f32]) -> Row {
-        let centre = |k: usize| k as f32 * CELL as f32 + 0.5 * (CELL as f32 - 1.0);
         let mut row = Row { length: 0.0, reach: f32::NAN, entered: f32::NAN, folded: false };
         // Lithium reaches the starting edge, half a pixel before the first one.
         let mut entered = (shares[0] > 0.5).then_some(-0.5);
@@ -250,7 +249,7 @@ impl Row {
             if (pair[0] > 0.5) == (pair[1] > 0.5) {
                 continue;
             }
-            let at = centre(k) + CELL as f32 * (pair[0] - 0.5) / (pair[0] - pair[1]);
+            let at = centre(k as f32) + CELL as f32 * (pair[0] - 0.5) / (pair[0] - pair[1]);
             match entered.take() {
                 Some(from) => {
                     row.length += at - from;
@@ -264,7 +263,7 @@ impl Row {
             }
         }
         if let Some(from) = entered {
-            row.reach = centre(shares.len() - 1) + 0.5 * CELL as f32;
+            row.reach = centre((shares.len() - 1) as f32) + 0.5 * CELL as f32;
             row.length += row.reach - from;
             row.entered = from;
         }

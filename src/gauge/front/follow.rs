@@ -158,9 +158,7 @@ impl Follower {
         let seen: Vec<usize> = (0..position.len()).filter(|k| position[*k].is_finite()).collect();
         let mut rates: Vec<f32> = self.lines.iter().map(|line| line.rate).collect();
         for line in (0..rates.len()).filter(|k| position[*k].is_nan()) {
-            let next = seen.partition_point(|k| *k < line);
-            let before = next.checked_sub(1).map(|at| seen[at]);
-            rates[line] = match (before, seen.get(next).copied()) {
+            rates[line] = match nearest(&seen, line) {
                 (Some(a), Some(b)) => {
                     let share = (line - a) as f32 / (b - a) as f32;
                     rates[a] + share * (rates[b] - rates[a])
@@ -351,15 +349,18 @@ pub fn smoothed(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
     out
 }
 
+/// Of some lines, in order, those next to `line` before and after it.
+fn nearest(known: &[usize], line: usize) -> (Option<usize>, Option<usize>) {
+    let next = known.partition_point(|k| *k < line);
+    (next.checked_sub(1).map(|at| known[at]), known.get(next).copied())
+}
+
 /// Lines without an edge take that of the nearest line that has one.
 fn fill_gaps(contour: &mut [f32]) {
     let known: Vec<usize> = (0..contour.len()).filter(|k| contour[*k].is_finite()).collect();
     for k in 0..contour.len() {
         if contour[k].is_nan() {
-            let at = known.partition_point(|j| *j < k);
-            let before = at.checked_sub(1).map(|at| known[at]);
-            let after = known.get(at).copied();
-            let nearest = match (before, after) {
+            let nearest = match nearest(&known, k) {
                 (Some(before), Some(after)) if k - before <= after - k => Some(before),
                 (before, after) => after.or(before),
             };

@@ -1,7 +1,7 @@
 //! What particles lie over.
 
-use super::spots::{Spot, centre};
-use crate::gauge::front::cells::{CELL, Cells};
+use super::spots::Spot;
+use crate::gauge::front::cells::{CELL, Cells, centre};
 
 /// Around a particle so much is left out, px: half a cell, and the point spread.
 const MARGIN_PX: f32 = 4.0;

@@ -175,9 +175,8 @@ impl Particle {
 
 #[cfg(test)]
 mod tests {
-    use super::spots::centre;
     use super::*;
-    use crate::gauge::front::cells::Cells;
+    use crate::gauge::front::cells::{Cells, centre};
 
     /// Lithium up to column `front` of cells, and a dark disc of 3 cells' radius.
     fn scene(front: usize, (along, across): (f32, f32)) -> Cells {

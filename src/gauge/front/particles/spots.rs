@@ -4,7 +4,7 @@
 //! in lithium like a hole; on the other side of the front they are darker than lithium or brighter than
 //! the bare specimen.
 
-use crate::gauge::front::cells::{CELL, Cells};
+use crate::gauge::front::cells::{Cells, centre};
 use crate::gauge::front::pieces::Pieces;
 
 /// A cell that is lithium by less than −0.5 or more than 1.5 is neither side.
@@ -84,9 +84,4 @@ fn spots_of(pieces: &Pieces, (across, along): (usize, usize), dark: bool) -> Vec
         }
     }
     spots
-}
-
-/// The middle of a cell, px.
-pub fn centre(cell: f32) -> f32 {
-    cell * CELL as f32 + 0.5 * (CELL as f32 - 1.0)
 }
