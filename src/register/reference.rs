@@ -206,11 +206,10 @@ fn bin_mask(
     height: usize,
 ) -> Vec<bool> {
     let mut out = vec![true; width * height];
-    for y in 0..height * factor {
-        for x in 0..width * factor {
-            if !usable[y * stride + x] {
-                out[(y / factor) * width + x / factor] = false;
-            }
+    for (y, row) in usable.chunks_exact(stride).take(height * factor).enumerate() {
+        let out = &mut out[y / factor * width..][..width];
+        for (out, pixels) in out.iter_mut().zip(row.chunks_exact(factor)) {
+            *out &= pixels.iter().all(|usable| *usable);
         }
     }
     out

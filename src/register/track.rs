@@ -114,9 +114,12 @@ const REFRESH_EVERY: u64 = 8;
 const MEMORY_LEAST: u32 = 64;
 const MEMORY_MOST: u32 = 1024;
 /// Less than this part of the information is not worth a longer memory, nor is a drift that is known
-/// better than so, px: of large frames each one costs much to fold in.
+/// better than so, px.
 const COST: f64 = 0.03;
 const KNOWN_WELL_PX: f64 = 0.003;
+/// A template that has its least frames takes so many pixels of each further one on average: of large
+/// frames, which cost much to fold in, it takes only some.
+const GROWTH_PIXELS: usize = 4 << 20;
 /// Likeness and contrast are smoothed over this many frames.
 const LOOK_FRAMES: f64 = 8.0;
 /// The scale of the noise is averaged over so many frames, and kept in this range.
@@ -303,7 +306,8 @@ impl Tracker {
         if self.folded >= self.memory && self.memory < MEMORY_MOST && wants_more {
             self.memory = self.folded + 1;
         }
-        let growing = self.folded < self.memory;
+        let growing = self.folded < MEMORY_LEAST
+            || self.folded < self.memory && self.seen.is_multiple_of(growth_every(seen));
         let steady = seen.likeness > 0.7 * self.likeness && seen.agreeing > 0.4;
         let good = steady && (0.2..5.0).contains(&seen.gain);
         if !good || !(growing || restart || self.seen.is_multiple_of(REFRESH_EVERY)) {
@@ -347,6 +351,12 @@ impl Tracker {
         let full = n > self.memory && n.is_multiple_of(MEMORY_LEAST);
         takes_over && (grown || full)
     }
+}
+
+/// Once the template has its least frames, one of so many comes in.
+fn growth_every(seen: &DriftObservation) -> u64 {
+    let pixels = seen.grid.map_or(0, |grid| grid.cells() * grid.side * grid.side);
+    pixels.div_ceil(GROWTH_PIXELS).clamp(1, REFRESH_EVERY as usize) as u64
 }
 
 /// What an observer is told, with the version of the reference that goes with it.

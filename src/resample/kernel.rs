@@ -133,7 +133,7 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
 }
 
 /// Samples that are filtered together: their sums stay in registers while the taps go by.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 
 /// Filters one row along x; pixels nearer than the radius to an end are 0.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
