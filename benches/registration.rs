@@ -1,5 +1,6 @@
 //! How near the registration comes to the Cramér–Rao bound, on simulated 1024² recordings:
-//! `cargo bench --bench registration`, or `-- 384` for another size.
+//! `cargo bench --bench registration`, or `-- 384` for another size, `-- edges dose=3 dose=10` for some
+//! of the lines, `-- long` for four times the frames: the template then remembers a thousand.
 //!
 //! One line for each scene and dose: r.m.s. error about the mean over the bound of a known
 //! template, standard deviation of the normalised errors, and the part of the error that follows
@@ -13,16 +14,23 @@ use liwatch::register::{Drift, Sequence, Settings, StaticMask};
 use liwatch::simulate::{Scene, SceneConfig, Specimen};
 
 const FRAMES: usize = 400;
+/// A long recording has so many times the frames.
+const LONG: usize = 4;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let size = arguments.iter().find_map(|a| a.parse().ok()).unwrap_or(1024);
     let wanted = |name: &str| {
-        let names: Vec<_> =
-            arguments.iter().filter(|a| a.chars().all(char::is_alphabetic)).collect();
+        let names: Vec<_> = arguments
+            .iter()
+            .filter(|a| a.chars().all(char::is_alphabetic) && *a != "long")
+            .collect();
         names.is_empty() || names.iter().any(|n| name.starts_with(n.as_str()))
     };
-    println!("{size}² u16, {FRAMES} frames, template running");
+    let doses: Vec<f64> =
+        arguments.iter().filter_map(|a| a.strip_prefix("dose=")?.parse().ok()).collect();
+    let frames = if arguments.iter().any(|a| a == "long") { LONG * FRAMES } else { FRAMES };
+    println!("{size}² u16, {frames} frames, template running");
     println!(
         "{:<10} {:>7} {:>10} {:>11} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
         "scene",
@@ -42,11 +50,12 @@ fn main() {
         if !wanted(&name) {
             continue;
         }
-        for dose in [1.0, 3.0, 10.0, 100.0, 1000.0] {
+        let all = [1.0, 3.0, 10.0, 100.0, 1000.0];
+        for dose in all.into_iter().filter(|dose| doses.is_empty() || doses.contains(dose)) {
             let scene = Scene::new(SceneConfig {
                 width: size,
                 height: size,
-                frames: FRAMES,
+                frames,
                 specimen,
                 dose_counts_per_px: dose,
                 jumps: 0,
@@ -65,7 +74,7 @@ fn line(name: &str, dose: f64, scene: &Scene) {
     let mask = StaticMask::new(frame.width, frame.height, &[]);
     let mut sequence = Sequence::new(&frame, mask, scene.config.camera, Settings::default());
     let mut errors = Errors::default();
-    for index in 1..FRAMES {
+    for index in 1..scene.config.frames {
         scene.render(index, &mut frame);
         errors.add(&sequence.push(&frame), scene.truth(index).drift);
     }
@@ -79,7 +88,7 @@ fn line(name: &str, dose: f64, scene: &Scene) {
         format!("{:.2} {:.2}", squares.0 / bound.0, squares.1 / bound.1)
     });
     let (x, y) = (errors.rms(0, 0) / bound.0, errors.rms(1, 0) / bound.1);
-    let late = FRAMES / 2;
+    let late = scene.config.frames / 2;
     let (late_x, late_y) = (errors.rms(0, late) / bound.0, errors.rms(1, late) / bound.1);
     println!(
         "{name:<10} {dose:>7} {:>10.5} {squares:>11} {x:>7.2} {y:>7.2} {late_x:>7.2} {late_y:>7.2} {:>7.2} {:>7.3} {:>7}",
@@ -132,13 +141,14 @@ impl Errors {
 fn phase_bias(scene: &Scene, sequence: &mut Sequence) -> f64 {
     const STEPS: usize = 10;
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-    let last = scene.truth(FRAMES - 1).drift;
+    let index = scene.config.frames - 1;
+    let last = scene.truth(index).drift;
     let mut moved = Scene::new(scene.config.clone());
     for step in 0..STEPS {
         let drift = (last.0 + step as f64 / STEPS as f64, last.1);
-        moved.set_drift(FRAMES - 1, drift);
+        moved.set_drift(index, drift);
         let mut samples = Vec::new();
-        moved.expected(FRAMES - 1, &mut samples);
+        moved.expected(index, &mut samples);
         let frame = Image {
             width: scene.config.width,
             height: scene.config.height,

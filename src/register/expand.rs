@@ -141,6 +141,8 @@ pub struct Expander<'a> {
     template: &'a Template<'a>,
     /// 1 / variance of each pixel of the template.
     weight: &'a [f32],
+    /// The camera's offset, counts.
+    offset_counts: f64,
     bank: &'a Bank,
     shape: LevelShape,
     band: Band,
@@ -168,7 +170,7 @@ impl<'a> Expander<'a> {
     /// `weight` is 1 / variance of each pixel, 0 where not usable.
     pub fn new(
         template: &'a Template<'a>,
-        weight: &'a [f32],
+        (weight, offset_counts): (&'a [f32], f64),
         bank: &'a Bank,
         tiles: &[Tile],
         shape: LevelShape,
@@ -176,7 +178,7 @@ impl<'a> Expander<'a> {
         let band = Band::new(template.width, shape.tile, bank);
         let spans = spans(tiles, shape.tile, 2 * bank.radius);
         let tile = TilePixels::default();
-        Expander { template, weight, bank, shape, band, spans, top: None, tile }
+        Expander { template, weight, offset_counts, bank, shape, band, spans, top: None, tile }
     }
 
     /// Writes the weights of the tile at (`left`, `top`), one of those told, to `out` and expands its
@@ -187,7 +189,7 @@ impl<'a> Expander<'a> {
             self.band.fill(self.template, self.bank, top, spans);
             self.top = Some(top);
         }
-        let Expander { weight, bank, shape, band, tile, .. } = self;
+        let Expander { weight, bank, shape, band, tile, offset_counts, .. } = self;
         let (side, channels, width) = (shape.tile, shape.channels(), band.width);
         let terms = powers(shape.order).count();
         gather(&weight[top * width..], width, left, side, &mut tile.weight);
@@ -256,6 +258,9 @@ impl<'a> Expander<'a> {
             expansion.y.push(factor * y);
             if shape.structure {
                 expansion.structure.push(factor * (products[2] - overlap[2]));
+            } else {
+                let dark = if i + j == 0 { *offset_counts * (side * side) as f64 } else { 0.0 };
+                expansion.brightness.push(factor * sum_of_square(image, width, side) - dark);
             }
         }
         expansion
@@ -350,6 +355,18 @@ fn products<const N: usize>(
         }
     }
     lanes.map(|lanes| lanes.iter().sum())
+}
+
+/// The sum over one tile of an image in rows `stride` apart.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn sum_of_square(image: &[f32], stride: usize, side: usize) -> f64 {
+    let mut lanes = [0.0f64; LANES];
+    for values in image.chunks(stride).take(side) {
+        for values in values[..side].chunks_exact(LANES) {
+            lanes.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+    }
+    lanes.iter().sum()
 }
 
 fn factorial(n: usize) -> f64 {

@@ -63,6 +63,8 @@ pub struct Expansion {
     pub y: Vec<f64>,
     /// The same for the structure, where the level has it.
     pub structure: Vec<f64>,
+    /// The same for `Σ (T(x − δ) − offset)`, where it has none.
+    pub brightness: Vec<f64>,
     /// Variance of the two sums from the noise of one frame: xx, xy, yy.
     pub variance: [f64; 3],
     /// Variance of the structure's sum.
@@ -107,6 +109,8 @@ pub struct Phase {
     pub weights: Vec<f32>,
     /// Tile after tile: the coefficients of the sum for x, for y (and for the structure).
     pub coefficients: Vec<f64>,
+    /// Tile after tile: the coefficients of its brightness; empty where the level has a structure.
+    pub brightness: Vec<f64>,
     /// Variances of each tile's sums: xx, xy, yy.
     pub variance: Vec<[f64; 3]>,
     pub structure_variance: Vec<f64>,
@@ -203,7 +207,14 @@ impl Level {
             for phase_x in shape.phases {
                 let at = (*phase_x, *phase_y);
                 let bank = Bank::new(at, sigma_px, shape.order, template.grain);
-                phases.push(Phase::new(at, template, &weight, &bank, &tiles, shape));
+                phases.push(Phase::new(
+                    at,
+                    template,
+                    (&weight, noise.offset_counts),
+                    &bank,
+                    &tiles,
+                    shape,
+                ));
             }
         }
         Level {
@@ -255,7 +266,7 @@ impl Phase {
     fn new(
         at: (f64, f64),
         template: &Template<'_>,
-        weight: &[f32],
+        weight: (&[f32], f64),
         bank: &Bank,
         tiles: &[Tile],
         shape: LevelShape,
@@ -265,6 +276,7 @@ impl Phase {
             at,
             weights: vec![0.0; tiles.len() * per_tile],
             coefficients: Vec::with_capacity(tiles.len() * terms(shape.order) * shape.channels()),
+            brightness: Vec::new(),
             variance: Vec::with_capacity(tiles.len()),
             structure_variance: Vec::with_capacity(tiles.len()),
             meetings: bank.meetings(template.footprint, shape.channels()),
@@ -273,10 +285,16 @@ impl Phase {
         for (tile, out) in tiles.iter().zip(phase.weights.chunks_exact_mut(per_tile)) {
             let found = expander.expand((tile.x, tile.y), out);
             phase.coefficients.extend([found.x, found.y, found.structure].into_iter().flatten());
+            phase.brightness.extend(found.brightness);
             phase.variance.push(found.variance);
             phase.structure_variance.push(found.structure_variance);
         }
         phase
+    }
+
+    /// The coefficients of one tile's brightness.
+    pub fn brightness_of(&self, tile: usize, order: usize) -> &[f64] {
+        &self.brightness[tile * terms(order)..][..terms(order)]
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod acquire;
 mod bin;
+mod brightness;
 mod coarse;
 mod compare;
 mod evidence;

@@ -5,6 +5,7 @@
 //! step of the motion's parameters, so the weighted normal equations are solved two or three
 //! times. Tiles in which something of its own moves are left out ([`outliers`](super::outliers)).
 
+use super::brightness::{self, Brightness, Light};
 use super::compare::TileSums;
 use super::level::{Level, terms};
 use super::motion::{Freedom, Motion, PARAMETERS};
@@ -51,14 +52,6 @@ pub struct Fit {
     pub brightness: Brightness,
 }
 
-/// Agreement of the tiles' brightness.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Brightness {
-    /// Mean of the squared differences over their variance: 1 when only noise differs.
-    pub misfit: f64,
-    pub tiles: usize,
-}
-
 /// One tile at one motion.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Local {
@@ -81,6 +74,7 @@ pub struct Local {
 pub struct SolveSpace {
     /// The tiles of the last solution.
     pub locals: Vec<Local>,
+    lights: Vec<Light>,
     ratios: Vec<f64>,
     outliers: Outliers,
 }
@@ -97,10 +91,10 @@ pub fn solve(
     ask: &Ask<'_>,
     space: &mut SolveSpace,
 ) -> Option<Fit> {
-    let gain = brightness_ratio(level, sums, ask.masked, &mut space.ratios)?;
+    let gain = brightness::ratio(level, sums, ask.masked, &mut space.ratios)?;
     let scale = Scale { measured: 1.0 / (gain * ask.contrast), noise: noise(level, gain, ask) };
     let reach_px = level.reach();
-    let SolveSpace { locals, outliers, .. } = space;
+    let SolveSpace { locals, outliers, lights, ratios } = space;
     let mut motion = ask.start;
     start_locals(level, sums, ask, scale, locals);
     let in_frame = locals.iter().filter(|local| !local.masked).count();
@@ -122,7 +116,15 @@ pub fn solve(
             break;
         }
     }
-    let normal = Normal::of(level, ask.freedom, reach_px, locals);
+    let mut normal = Normal::of(level, ask.freedom, reach_px, locals, &[]);
+    if !level.shape.structure {
+        // One step more, with what the brightness says: that is linear enough.
+        let known = (gain, scale, ask.reach);
+        brightness::equations(level, sums, known, &motion, locals, (&mut *lights, &mut *ratios));
+        normal = Normal::of(level, ask.freedom, reach_px, locals, lights);
+        motion.step(ask.freedom, reach_px, &normal.step()?);
+        evaluate(level, sums, scale, ask.reach, &motion, locals);
+    }
     let covariance = normal.covariance(excess)?;
     let Likeness { likeness, significance, of_all } =
         likeness(level, sums, &motion, scale, ask, locals);
@@ -136,60 +138,21 @@ pub fn solve(
         significance,
         likeness_of_all: of_all,
         excess,
-        brightness: brightness(level, sums, gain, ask.masked),
+        brightness: brightness::agreement(level, sums, gain, ask.masked),
     })
 }
 
 /// From the sums of a frame to units of the template.
 #[derive(Clone, Copy)]
-struct Scale {
+pub struct Scale {
     measured: f64,
     /// Variance of a measured sum, over that of one frame like the template.
-    noise: f64,
+    pub noise: f64,
 }
 
 /// A dimmer beam is a noisier one, and the template adds its own share.
 fn noise(level: &Level, gain: f64, ask: &Ask<'_>) -> f64 {
     1.0 / (gain * ask.contrast * ask.contrast) + 1.0 / level.frames
-}
-
-/// The frame's brightness over the template's: the median of the tiles, so that what covers less
-/// than half of the field does not count.
-fn brightness_ratio(
-    level: &Level,
-    sums: &[TileSums],
-    masked: &[bool],
-    ratios: &mut Vec<f64>,
-) -> Option<f64> {
-    ratios.clear();
-    ratios.extend(sums.iter().filter_map(|sum| {
-        let tile = &level.tiles[sum.tile];
-        let ratio = sum.brightness / tile.brightness;
-        (ratio.is_finite() && !masked.get(tile.cell).is_some_and(|m| *m)).then_some(ratio)
-    }));
-    if ratios.is_empty() {
-        // Every tile has a masked part: nothing to judge brightness by.
-        return (!sums.is_empty()).then_some(1.0);
-    }
-    let middle = ratios.len() / 2;
-    let (_, gain, _) = ratios.select_nth_unstable_by(middle, f64::total_cmp);
-    (*gain > 0.02).then_some(*gain)
-}
-
-fn brightness(level: &Level, sums: &[TileSums], gain: f64, masked: &[bool]) -> Brightness {
-    let pixels = (level.shape.tile * level.shape.tile) as f64;
-    let (mut sum, mut tiles) = (0.0, 0);
-    for tile_sum in sums {
-        let tile = &level.tiles[tile_sum.tile];
-        if !tile.brightness.is_finite() || masked.get(tile.cell).is_some_and(|masked| *masked) {
-            continue;
-        }
-        let share = 1.0 / gain + 1.0 / level.frames;
-        let variance = level.noise.variance(level.offset_counts + tile.brightness / pixels);
-        sum += (tile_sum.brightness / gain - tile.brightness).powi(2) / (pixels * variance * share);
-        tiles += 1;
-    }
-    Brightness { misfit: if tiles > 0 { sum / tiles as f64 } else { 0.0 }, tiles }
 }
 
 fn start_locals(
@@ -221,7 +184,7 @@ fn newton(
     let mut motion = start;
     for _ in 0..STEPS {
         evaluate(level, sums, scale, ask.reach, &motion, locals);
-        let step = Normal::of(level, ask.freedom, level.reach(), locals).step()?;
+        let step = Normal::of(level, ask.freedom, level.reach(), locals, &[]).step()?;
         motion.step(ask.freedom, level.reach(), &step);
         if !motion.is_finite() {
             return None;
@@ -270,7 +233,7 @@ fn evaluate(
 }
 
 /// The motion at a tile, beyond where its weights stood.
-fn beyond(level: &Level, sum: &TileSums, motion: &Motion) -> (f64, f64) {
+pub fn beyond(level: &Level, sum: &TileSums, motion: &Motion) -> (f64, f64) {
     let (u, v) =
         if motion.is_shift() { (0.0, 0.0) } else { level.offset_of(&level.tiles[sum.tile]) };
     let (x, y) = motion.at(u, v);
@@ -299,7 +262,13 @@ struct Normal {
 }
 
 impl Normal {
-    fn of(level: &Level, freedom: Freedom, reach: f64, locals: &[Local]) -> Normal {
+    fn of(
+        level: &Level,
+        freedom: Freedom,
+        reach: f64,
+        locals: &[Local],
+        lights: &[Light],
+    ) -> Normal {
         let count = freedom.count();
         let mut normal = Normal {
             count,
@@ -307,7 +276,7 @@ impl Normal {
             variance: [[0.0; PARAMETERS]; PARAMETERS],
             right: [0.0; PARAMETERS],
         };
-        for local in locals.iter().filter(|local| local.used) {
+        for (index, local) in locals.iter().enumerate().filter(|(_, local)| local.used) {
             let basis = if count == 2 {
                 Freedom::default().basis(0.0, 0.0, 1.0)
             } else {
@@ -318,8 +287,25 @@ impl Normal {
                 freedom.basis(u, v, reach)
             };
             normal.add(local, &basis[..count]);
+            if let Some(light) = lights.get(index).filter(|light| light.weight > 0.0) {
+                normal.add_light(light, &basis[..count]);
+            }
         }
         normal
+    }
+
+    /// The equations of the sums fall with the motion (their slope is −Σ w g gᵀ), so this one's comes in
+    /// with that sign.
+    fn add_light(&mut self, light: &Light, basis: &[(f64, f64)]) {
+        let along = |(x, y): &(f64, f64)| light.slope[0] * x + light.slope[1] * y;
+        for (row, from) in basis.iter().enumerate() {
+            self.right[row] -= along(from) * light.weight * light.residual;
+            for (column, to) in basis.iter().enumerate() {
+                let product = along(from) * along(to) * light.weight;
+                self.slope[row][column] -= product;
+                self.variance[row][column] += product * light.weight * light.variance;
+            }
+        }
     }
 
     fn add(&mut self, local: &Local, basis: &[(f64, f64)]) {
@@ -416,14 +402,14 @@ const MOST_TERMS: usize = terms(4);
 /// The monomials of [`powers`](super::level::powers) at one δ, and their derivatives along x and
 /// y: computed once where tiles share them.
 #[derive(Clone, Copy, Default)]
-struct Monomials {
+pub struct Monomials {
     value: [f64; MOST_TERMS],
     along_x: [f64; MOST_TERMS],
     along_y: [f64; MOST_TERMS],
 }
 
 impl Monomials {
-    fn at(order: usize, (x, y): (f64, f64)) -> Monomials {
+    pub fn at(order: usize, (x, y): (f64, f64)) -> Monomials {
         let mut out = Monomials::default();
         let (mut to_x, mut to_y) = ([1.0; 6], [1.0; 6]);
         for k in 1..=order {
@@ -441,6 +427,11 @@ impl Monomials {
             }
         }
         out
+    }
+
+    /// Value of a polynomial, and its slopes along x and y.
+    pub fn sum(&self, coefficients: &[f64]) -> [f64; 3] {
+        [&self.value, &self.along_x, &self.along_y].map(|powers| dot(coefficients, powers))
     }
 
     /// Value and slopes of two polynomials: x, y; x along x, x along y, y along x, y along y.
