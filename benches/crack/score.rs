@@ -20,7 +20,13 @@ pub struct Sums {
     pub truth: f64,
     pub found: f64,
     pub wrong: f64,
+    /// The same of each part of the path, [`PARTS`] of them: stations, error, squared error, quoted
+    /// and least possible variance, squared pull, squared distance of the centre.
+    parts: Vec<[f64; 7]>,
 }
+
+/// Parts of the path by which `along` tells errors.
+const PARTS: usize = 40;
 
 pub fn judge(scene: &Scene, rows: &[Row], from: usize, sums: &mut Sums) {
     let fissure = &scene.config.fissures[0];
@@ -61,6 +67,18 @@ pub fn judge(scene: &Scene, rows: &[Row], from: usize, sums: &mut Sums) {
             sums.in_bounds += (miss / bound).powi(2);
             sums.pull += (miss / error).powi(2);
             sums.centre += distance * distance;
+            sums.parts.resize(PARTS, [0.0; 7]);
+            let part = (along / fissure.path_length() * PARTS as f64) as usize;
+            let new = [
+                1.0,
+                miss,
+                miss * miss,
+                error * error,
+                bound * bound,
+                (miss / error).powi(2),
+                distance * distance,
+            ];
+            sums.parts[part.min(PARTS - 1)].iter_mut().zip(new).for_each(|(sum, new)| *sum += new);
         }
         sums.truth += length;
         sums.found += covered.iter().filter(|c| **c).count() as f64;
@@ -79,6 +97,25 @@ impl Sums {
             (100.0 * self.found / self.truth).min(100.0),
             100.0 * self.wrong / self.truth
         );
+    }
+
+    /// Where along the path the errors are.
+    pub fn print_along(&self) {
+        println!("    along | n | bias | rms | one sigma | bound | pull | centre");
+        for (k, part) in self.parts.iter().enumerate().filter(|(_, part)| part[0] > 0.0) {
+            let [n, error, squared, quoted, bound, pull, centre] = *part;
+            let root = |sum: f64| (sum / n).sqrt();
+            println!(
+                "    {:.3} | {n} | {:+.3} | {:.3} | {:.3} | {:.3} | {:.2} | {:.2}",
+                (k as f64 + 0.5) / PARTS as f64,
+                error / n,
+                root(squared),
+                root(quoted),
+                root(bound),
+                root(pull),
+                root(centre)
+            );
+        }
     }
 }
 

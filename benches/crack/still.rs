@@ -25,6 +25,9 @@ pub fn widths(asked: &Asked) {
                 judge(&scene, &rows, 8, &mut sums);
             }
             sums.print(&head);
+            if asked.along {
+                sums.print_along();
+            }
         }
     }
 }
@@ -50,6 +53,9 @@ pub fn courses(asked: &Asked) {
             let rows = run(&gauge(SIZE, &told("dark")), &scene);
             judge(&scene, &rows, 12, &mut sums);
             sums.print(&head);
+            if asked.along {
+                sums.print_along();
+            }
         }
         let tapered = Fissure { even: false, ..Fissure::still(course.clone(), 8.0) };
         let variants = [
@@ -71,6 +77,9 @@ pub fn courses(asked: &Asked) {
             let gauge = gauge(SIZE, &format!("contrast = \"{contrast}\""));
             judge(&scene, &run(&gauge, &scene), 10, &mut sums);
             sums.print(&head);
+            if asked.along {
+                sums.print_along();
+            }
         }
     }
 }
@@ -95,6 +104,9 @@ pub fn texture(asked: &Asked) {
                 judge(&scene, &run(&gauge(SIZE, &keys), &scene), 6, &mut sums);
             }
             sums.print(&head);
+            if asked.along {
+                sums.print_along();
+            }
         }
     }
 }

@@ -11,8 +11,8 @@
 use super::Crack;
 use super::geometry::Geometry;
 use super::judge::blind;
-use super::known::Known;
-use super::scatter::{Deviations, excess};
+use super::known::{Known, Past};
+use super::scatter::{Alone, excess};
 use super::shape::{Guess, Scatter, sums};
 use super::shared::Shared;
 use super::station::{Solved, Station};
@@ -168,6 +168,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
         crack,
         geometry,
         fill: &fill,
+        past: &known.past,
         stations: vec![],
         solved: vec![],
         guess: vec![],
@@ -208,6 +209,7 @@ struct Rounds<'a> {
     geometry: &'a Geometry,
     /// Of each station: expected depth over the crack's, and its variance.
     fill: &'a [(f32, f64)],
+    past: &'a [Past],
     stations: Vec<Station>,
     solved: Vec<Solved>,
     /// Where the stations' equations stand, and where their pixels were last looked at.
@@ -322,7 +324,8 @@ impl Rounds<'_> {
         let slots = guess.len();
         let smooth = self.crack.config.smooth_stations;
         let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
-        let alone: Vec<Option<(f64, f64)>> = self
+        // The station's own opening. What was expected of it holds the texture's errors already.
+        let alone: Alone = self
             .stations
             .iter()
             .zip(&self.solved)
@@ -334,11 +337,7 @@ impl Rounds<'_> {
                     .then(|| (f64::from(guess.opening) + own, row[1].sqrt()))
             })
             .collect();
-        // The station's own opening, in sigma of one station. What was expected of it holds the
-        // texture's errors already.
-        let deviations: Deviations =
-            alone.iter().map(|alone| alone.map(|(opening, sigma)| opening / sigma)).collect();
-        let excess = excess(self.geometry, &deviations, sharing);
+        let excess = excess(self.geometry, &alone, sharing, |k| self.past[k].was_open());
         let typical = {
             let known: Vec<f32> = excess.iter().copied().filter(|e| e.is_finite()).collect();
             known.iter().sum::<f32>() / known.len().max(1) as f32
