@@ -5,7 +5,8 @@
 //!
 //! All numbers are of single frames at single stations, in px. `bias` is the mean error; `rms/bound`
 //! the scatter about it over the Cramér–Rao bound of one profile of 1 px (centre, level and opening
-//! unknown) divided by the root of the stations that share a change, 2√π · 4.5; `pull` the r.m.s. of
+//! unknown) divided by the root of the stations that share a change, 2√π · 4.5, and, in brackets, over
+//! the same with the station's depth unknown; `pull` the r.m.s. of
 //! error over one sigma; `found` the share of the crack's length at which it is said to be open,
 //! `false` the length said to be open where nothing is, as a share of the crack's.
 

@@ -9,6 +9,7 @@
 //! against the others' (a flash, a shadow) is left out before anything is shared.
 
 use super::Crack;
+use super::filling::{self, Filling};
 use super::geometry::Geometry;
 use super::judge::blind;
 use super::known::{Known, Past};
@@ -147,8 +148,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let levels = pixels.levels(geometry, known);
     let blind = blind(&levels, &known.past);
     let told = crack.config.depth.is_some();
-    let fill: Vec<(f32, f64)> =
-        known.past.iter().map(|past| past.filling(&known.shared, told)).collect();
+    let fill = filling::expected(geometry, &known.past, &known.shared, told, sharing(crack));
     let mut start: Vec<Guess> = (0..geometry.slots())
         .map(|k| {
             let [nx, ny] = geometry.normal[k];
@@ -157,7 +157,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
                 slope: 0.0,
                 centre: known.centre[k] + nx * fx as f32 + ny * fy as f32,
                 opening: known.opening[k],
-                depth: fill[k].0 * known.shared.depth,
+                depth: fill[k].share * known.shared.depth,
                 psf_px: known.shared.psf_px,
             }
         })
@@ -186,9 +186,9 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
             if !free && round == 1 && shared.has_jumped() {
                 free = true;
             }
-            for ((guess, start), (share, _)) in guess.iter_mut().zip(&mut start).zip(&fill) {
-                guess.depth += share * (shared.depth - before.depth);
-                start.depth = share * shared.depth;
+            for ((guess, start), fill) in guess.iter_mut().zip(&mut start).zip(&fill) {
+                guess.depth += fill.share * (shared.depth - before.depth);
+                start.depth = fill.share * shared.depth;
                 guess.psf_px = shared.psf_px;
             }
         }
@@ -203,12 +203,17 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     profile
 }
 
+/// Stations that share a change: the variance of one over that of a mean of them.
+fn sharing(crack: &Crack) -> f64 {
+    2.0 * std::f64::consts::PI.sqrt() * crack.config.smooth_stations
+}
+
 /// What the rounds work on.
 struct Rounds<'a> {
     crack: &'a Crack,
     geometry: &'a Geometry,
-    /// Of each station: expected depth over the crack's, and its variance.
-    fill: &'a [(f32, f64)],
+    /// What is expected of each station's depth.
+    fill: &'a [Filling],
     past: &'a [Past],
     stations: Vec<Station>,
     solved: Vec<Solved>,
@@ -257,7 +262,7 @@ impl Rounds<'_> {
     /// station, px.
     fn solve(&mut self, guess: &mut [Guess], start: &[Guess], shared: &Shared) -> f32 {
         let smooth = self.crack.config.smooth_stations;
-        let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
+        let sharing = sharing(self.crack);
         let rows: Vec<[f64; 11]> = self
             .stations
             .iter()
@@ -291,7 +296,7 @@ impl Rounds<'_> {
         let mut moved = 0.0f32;
         self.solved.clear();
         for (k, row) in by_branch(self.geometry, &rows, smooth).iter().enumerate() {
-            let prior_depth = 1.0 / (self.fill[k].1 * depth_squared * sharing);
+            let prior_depth = 1.0 / (self.fill[k].variance * depth_squared * sharing);
             let solved = Solved::of(row, prior_centre, prior_depth, sharing);
             let Some((mut solved, change)) = solved else {
                 self.solved.push(Solved::UNKNOWN);
@@ -322,8 +327,7 @@ impl Rounds<'_> {
 
     fn profile(&self, guess: &[Guess], mut shared: Shared, fraction: (f32, f32)) -> Profile {
         let slots = guess.len();
-        let smooth = self.crack.config.smooth_stations;
-        let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
+        let sharing = sharing(self.crack);
         // The station's own opening. What was expected of it holds the texture's errors already.
         let alone: Alone = self
             .stations
@@ -343,7 +347,8 @@ impl Rounds<'_> {
             known.iter().sum::<f32>() / known.len().max(1) as f32
         };
         if self.crack.config.depth.is_none() {
-            shared.learn_fill(&self.solved, &self.guess, typical);
+            let opening = |k: usize| self.guess[k].opening;
+            shared.learn_fill(self.geometry, &self.solved, opening, (typical, sharing));
         }
         shared.soften(typical);
         let nan = || vec![f32::NAN; slots];
@@ -376,7 +381,7 @@ impl Rounds<'_> {
             out.opening[k] = guess[k].opening;
             out.noise_error[k] = solved.variance[1].sqrt() as f32;
             out.bend_error[k] = self.bend_error(k, guess[k].opening);
-            let by_depth = solved.by_depth as f32 * shared.depth_error();
+            let by_depth = solved.by_depth as f32 * self.fill[k].by_crack * shared.depth_error();
             let by_psf = solved.by_psf as f32 * shared.psf_error();
             out.common_error[k] = by_depth.hypot(by_psf);
             if let Some((opening, sigma)) = alone[k] {

@@ -49,18 +49,6 @@ impl Past {
     pub const NONE: Past =
         Past { depth: 1.0, depth_information: 0.0, frames: 0.0, openness: 0.0, ground: f32::NAN };
 
-    /// Expected depth over the crack's, and its variance: what it showed, and that stations are
-    /// alike but for what they are filled by. A depth that is `told` holds for all.
-    pub fn filling(&self, shared: &Shared, told: bool) -> (f32, f64) {
-        if told {
-            return (1.0, 1e-12);
-        }
-        let alike = 1.0 / (shared.fill * shared.fill);
-        let sum = alike + self.depth_information;
-        let expected = (alike + self.depth_information * self.depth) / sum;
-        (expected, 1.0 / f64::from(sum))
-    }
-
     /// True when it was open more often than not.
     pub fn was_open(&self) -> bool {
         self.openness > 0.5
