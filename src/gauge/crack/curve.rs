@@ -75,6 +75,17 @@ impl Curve {
             .collect()
     }
 
+    /// By how much the line turns at a node, rad.
+    pub fn turn(&self, node: usize) -> f32 {
+        if node == 0 || node + 1 >= self.points.len() {
+            return 0.0;
+        }
+        let ([ax, ay], [bx, by], [cx, cy]) =
+            (self.points[node - 1], self.points[node], self.points[node + 1]);
+        let (ux, uy, vx, vy) = (bx - ax, by - ay, cx - bx, cy - by);
+        (ux * vy - uy * vx).atan2(ux * vx + uy * vy).abs()
+    }
+
     /// The same line from its other end.
     pub fn reversed(&self) -> Curve {
         Curve { points: self.points.iter().rev().copied().collect() }

@@ -407,7 +407,9 @@ fn is_settled(at: &Guess, now: &Guess) -> bool {
 
 impl Rounds<'_> {
     /// Where the path turns by α within an opening w, its walls are no longer parallel: inner and
-    /// outer wall stand w (1/cos(α/2) − 1) apart from where parallel ones would.
+    /// outer wall stand w (1/cos(α/2) − 1) apart from where parallel ones would. A sharp kink is in the
+    /// distances already, with a round outer corner; a pointed one has (w/2)² (tan(α/2) − α/2) px²
+    /// more, and which of both it is, is not known.
     fn bend_error(&self, k: usize, opening: f32) -> f32 {
         let far = (0.5 * opening.max(0.0) + BEND_WITHIN) as usize;
         let Some(branch) = self.geometry.branches.iter().find(|b| b.stations().contains(&k)) else {
@@ -416,8 +418,12 @@ impl Rounds<'_> {
         let range = branch.stations();
         let (a, b) = (k.saturating_sub(far).max(range.start), (k + far).min(range.end - 1));
         let ([ax, ay], [bx, by]) = (self.geometry.normal[a], self.geometry.normal[b]);
-        let turn = ((ax * bx + ay * by).clamp(-1.0, 1.0).acos() - BEND_EVEN * (b - a) as f32)
-            .clamp(0.0, 2.0);
-        opening.max(0.0) * (1.0 / (0.5 * turn).cos() - 1.0)
+        let half = 0.5 * opening.max(0.0);
+        let even = BEND_EVEN * (b - a) as f32;
+        let kink = self.geometry.kink[a..=b].iter().copied().fold(0.0, f32::max);
+        let turn = ((ax * bx + ay * by).clamp(-1.0, 1.0).acos() - kink - even).clamp(0.0, 2.0);
+        let corner = half * half * ((0.5 * kink).tan() - 0.5 * kink);
+        let pointed = 0.5 * corner / sharing(self.crack) as f32;
+        pointed.hypot(2.0 * half * (1.0 / (0.5 * turn).cos() - 1.0))
     }
 }

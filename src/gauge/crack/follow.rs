@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::Crack;
 use super::curve::{Curve, distance, nearest};
 use super::fit::Profile;
-use super::geometry::{Branch, Geometry};
-use super::known::{Known, Past, at_border, continue_straight, reach};
+use super::geometry::Branch;
+use super::kink;
+use super::known::{Known, Past, at_border, continue_straight};
 use super::opened::{Open, open_parts};
 use crate::frame::Region;
 use crate::gauge::View;
@@ -139,15 +140,9 @@ fn laid_out(
             out.opening[k] = known.opening[k];
         }
     }
-    let again = Geometry::new(
-        root,
-        out.geometry.branches.clone(),
-        crack.layout.slots,
-        crack.config.region,
-        reach(&out.opening, out.shared.psf_px),
-    );
-    out.geometry = Arc::new(again);
-    out
+    let branches =
+        kink::sharpened(crack, view, &out).unwrap_or_else(|| out.geometry.branches.clone());
+    Known::laid_out(crack, &root, branches, out.opening, out.shared)
 }
 
 /// Where each station has a line of its own, closed stations take what the search found on theirs.

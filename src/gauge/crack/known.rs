@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::curve::Curve;
 use super::fit::{Profile, by_branch, fit};
 use super::geometry::{Branch, Geometry, NO_PIXEL, Root};
+use super::kink;
 use super::opened::open_parts;
 use super::shared::Shared;
 use super::{Crack, Layout};
@@ -81,6 +82,11 @@ impl Known {
             known = known.centred(crack, &profile);
             profile = fit(crack, view, &known);
         }
+        if let Some(branches) = kink::sharpened(crack, view, &known) {
+            let Known { opening, shared, .. } = known;
+            known = Known::laid_out(crack, &root, branches, opening, shared);
+            profile = fit(crack, view, &known);
+        }
         (known, profile)
     }
 
@@ -131,20 +137,7 @@ impl Known {
             .iter()
             .map(|d| if d.is_finite() { (d / shared.depth.abs()).clamp(0.0, most) } else { 0.0 })
             .collect();
-        let geometry = Geometry::new(
-            Arc::clone(root),
-            branches,
-            slots,
-            crack.config.region,
-            reach(&opening, psf),
-        );
-        Known {
-            geometry: Arc::new(geometry),
-            centre: vec![0.0; slots],
-            opening,
-            past: vec![Past::NONE; slots],
-            shared,
-        }
+        Known::laid_out(crack, root, branches, opening, Shared { psf_px: psf, ..shared })
     }
 
     /// The same with its lines where a profile saw the centres, and openings as it saw them.
@@ -164,8 +157,19 @@ impl Known {
             .collect();
         let shared =
             Shared { new_depth_information: 0.0, new_psf_information: 0.0, ..profile.shared };
+        Known::laid_out(crack, &self.geometry.root, branches, opening, shared)
+    }
+
+    /// Lines with openings as they are expected, and no past.
+    pub fn laid_out(
+        crack: &Crack,
+        root: &Arc<Root>,
+        branches: Vec<Branch>,
+        opening: Vec<f32>,
+        shared: Shared,
+    ) -> Known {
         let geometry = Geometry::new(
-            Arc::clone(&self.geometry.root),
+            Arc::clone(root),
             branches,
             opening.len(),
             crack.config.region,

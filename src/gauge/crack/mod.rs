@@ -16,6 +16,7 @@ mod fit;
 mod follow;
 mod geometry;
 mod judge;
+mod kink;
 mod known;
 mod learn;
 mod opened;

@@ -194,7 +194,11 @@ impl Summary {
                     opening[k] = known.opening[k];
                     let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
                     let [nx, ny] = after.normal[k];
-                    centre[k] = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
+                    // Where a corner was cut before, the crack was not where the new line is.
+                    let is_new = after.near_kink(k) && !before.near_kink(k);
+                    if !is_new {
+                        centre[k] = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
+                    }
                 }
             }
             self.judge.forget((0..opening.len()).filter(|k| place_moved(*k)));
