@@ -17,17 +17,20 @@ pub fn widths(asked: &Asked) {
                 continue;
             }
             let mut sums = Sums::default();
-            for (k, (_, course)) in all_courses().into_iter().enumerate() {
+            for (k, (name, course)) in all_courses().into_iter().enumerate() {
                 let fissure = Fissure::still(course, width);
                 let scene = scene(fissure, dose, 0.0, 11 + k as u64 + asked.seed, 16);
                 let gauge = gauge(SIZE, &told("dark"));
                 let rows = run(&gauge, &scene);
                 judge(&scene, &rows, 8, &mut sums);
+                if asked.along {
+                    let mut own = Sums::default();
+                    judge(&scene, &rows, 8, &mut own);
+                    own.print(&format!("{head} | {name}"));
+                    own.print_along();
+                }
             }
             sums.print(&head);
-            if asked.along {
-                sums.print_along();
-            }
         }
     }
 }

@@ -12,7 +12,7 @@ use super::shared::Shared;
 
 /// Frames (about) over which path and point spread are smoothed; an opening is expected sooner.
 const MEMORY: f32 = 16.0;
-const OPENING_SHARE: f32 = 0.2;
+pub const OPENING_SHARE: f32 = 0.2;
 /// The texture errs the same way in every frame: of each frame's information on the depth and the
 /// point spread only this share is new, and never more than this is known of them.
 const NEW_INFORMATION: f32 = 0.05;

@@ -1,8 +1,8 @@
 //! The numbers of one frame: lists of the stations, means over the open part, totals of all lines.
 
 use super::fit::Profile;
-use super::geometry::Geometry;
 use super::known::Known;
+use super::learn::OPENING_SHARE;
 use super::opened::{Open, STATIONS_LEAST, own_error};
 use super::schema;
 use super::tip::{self, Tip};
@@ -26,13 +26,8 @@ pub fn no_crack(out: &mut Measurement, quality: f32) {
 }
 
 /// Writes what belongs to the stations.
-pub fn lists(
-    geometry: &Geometry,
-    profile: &Profile,
-    parts: &[Option<Open>],
-    centre: &[f32],
-    out: &mut Measurement,
-) {
+pub fn lists(known: &Known, profile: &Profile, parts: &[Option<Open>], out: &mut Measurement) {
+    let (geometry, centre) = (&*known.geometry, &known.centre[..]);
     let mut path = vec![f32::NAN; 2 * geometry.slots()];
     let mut numbers = vec![f32::NAN; geometry.slots()];
     for (number, (branch, part)) in geometry.branches.iter().zip(parts).enumerate() {
@@ -40,7 +35,7 @@ pub fn lists(
             let is_open = part.is_some_and(|part| part.stations().contains(&k));
             out.arrays[schema::WIDTH][k] = profile.opening[k].max(0.0);
             out.array_errors[schema::WIDTH][k] =
-                own_error(profile, k).hypot(profile.common_error[k]);
+                station_error(profile, known, k).hypot(profile.common_error[k]);
             if profile.opening[k].is_nan() {
                 out.arrays[schema::WIDTH][k] = f32::NAN;
                 out.array_errors[schema::WIDTH][k] = f32::NAN;
@@ -63,6 +58,21 @@ pub fn lists(
     }
     out.constants.push((schema::PATH, path));
     out.constants.push((schema::BRANCH, numbers));
+}
+
+/// One sigma of one station's opening by what differs from station to station, px.
+fn station_error(profile: &Profile, known: &Known, k: usize) -> f32 {
+    let texture = (profile.excess[k] - 1.0) * unshared(known.past[k].frames);
+    (profile.noise_error[k] * (1.0 + texture).sqrt()).hypot(profile.bend_error[k])
+}
+
+/// By how much fewer stations share what is the same in every frame than share the noise. What is
+/// expected of an opening takes over `g = OPENING_SHARE · S` of a frame's deviation, where S is the
+/// share of a wave along the crack that the Gaussian mean over stations passes. After n frames the waves
+/// with S > 0.7/(n g/S) are in what is expected, and no mean over stations takes them out again.
+fn unshared(frames: f32) -> f32 {
+    let waves = (frames * OPENING_SHARE / 0.7).max(1.0).ln();
+    (std::f32::consts::FRAC_2_SQRT_PI * (2.0 * waves).sqrt()).max(1.0)
 }
 
 /// Opening of a station, its own one sigma, and the one that it shares with others, px: as it was

@@ -250,7 +250,7 @@ impl Summary {
         out: &mut Measurement,
     ) {
         let (geometry, centre) = (&*known.geometry, &known.centre[..]);
-        lists(geometry, profile, parts, centre, out);
+        lists(known, profile, parts, out);
         let own: usize = geometry.branches.iter().map(|b| b.own).sum();
         let measured = geometry
             .branches
