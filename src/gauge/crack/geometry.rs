@@ -102,13 +102,6 @@ impl Geometry {
         Geometry { root, branches, at, normal, step, kink, begin, pixels, distance }
     }
 
-    /// Whether a kink is so near to a station that its line was laid with that.
-    pub fn near_kink(&self, station: usize) -> bool {
-        const NEAR: usize = 40;
-        let end = (station + NEAR).min(self.slots());
-        self.kink[station.saturating_sub(NEAR)..end].iter().any(|turn| *turn > 0.0)
-    }
-
     /// Number of stations in the lists, used or not.
     pub fn slots(&self) -> usize {
         self.at.len()

@@ -41,14 +41,22 @@ pub struct Past {
     /// Frames in which it was measured, and the share of the last ones in which it was open.
     pub frames: f32,
     pub openness: f32,
+    /// Frames in which its centre was followed.
+    pub centred: f32,
     /// Its background over the crack's typical one; NaN where that is not known yet.
     pub ground: f32,
 }
 
 impl Past {
     /// Of a station that was never seen.
-    pub const NONE: Past =
-        Past { depth: 1.0, depth_information: 0.0, frames: 0.0, openness: 0.0, ground: f32::NAN };
+    pub const NONE: Past = Past {
+        depth: 1.0,
+        depth_information: 0.0,
+        frames: 0.0,
+        openness: 0.0,
+        centred: 0.0,
+        ground: f32::NAN,
+    };
 
     /// True when it was open more often than not.
     pub fn was_open(&self) -> bool {
@@ -78,6 +86,12 @@ impl Known {
             known = Known::rough(crack, view, &root, branches, &half_width, None);
         }
         let mut profile = fit(crack, view, &known);
+        if crack.layout.along.is_none()
+            && let Some(straight) = known.straight_ended(crack, &profile)
+        {
+            known = straight;
+            profile = fit(crack, view, &known);
+        }
         for _ in 0..CENTRING {
             known = known.centred(crack, &profile);
             profile = fit(crack, view, &known);

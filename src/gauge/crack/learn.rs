@@ -95,6 +95,9 @@ pub fn follow(
             let centre = profile.centre[k];
             // The path moves only where the crack is seen to be.
             if profile.centre_error[k] < CENTRE_ERROR && centre.is_finite() {
+                let past = &mut known.past[k];
+                past.centred += 1.0;
+                let share = (1.0 / past.centred).max(1.0 / MEMORY);
                 known.centre[k] += share * (centre - known.centre[k]);
             }
         }

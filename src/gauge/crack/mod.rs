@@ -11,6 +11,7 @@ mod across;
 mod config;
 mod curve;
 mod direction;
+mod ends;
 mod filling;
 mod fit;
 mod follow;

@@ -28,6 +28,8 @@ const ENDS_AFTER_PX: f64 = 6.0;
 const ENDS_FRAMES: std::ops::RangeInclusive<u64> = 4..=32;
 /// Between two looks near an end, and until what they found is known.
 const GROWN_FRAMES: f64 = 32.0;
+/// A line that differs by this from where the crack was thought to be was laid anew, px.
+const LAID_ANEW: f32 = 0.5;
 /// A tip that is open this far into the straight continuation asks for a search, stations.
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
@@ -194,10 +196,13 @@ impl Summary {
                     opening[k] = known.opening[k];
                     let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
                     let [nx, ny] = after.normal[k];
-                    // Where a corner was cut before, the crack was not where the new line is.
-                    let is_new = after.near_kink(k) && !before.near_kink(k);
-                    if !is_new {
-                        centre[k] = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
+                    let from_line = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
+                    // A line that was laid anew is where the crack was seen; what was thought before,
+                    // beyond the tip or where a corner was cut, is not.
+                    if from_line.abs() < LAID_ANEW {
+                        centre[k] = from_line;
+                    } else {
+                        known.past[k].centred = 0.0;
                     }
                 }
             }
