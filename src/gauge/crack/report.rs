@@ -11,6 +11,8 @@ use crate::gauge::smooth::smooth_columns;
 
 /// Stations over which the widest place is averaged.
 const WIDEST_OVER: f64 = 4.0;
+/// Stations that tell how wide a part is at its tip.
+const END_OVER: usize = 12;
 /// One sigma of an opening that is not seen in this frame: a share of what it was.
 const UNSEEN: f32 = 0.15;
 
@@ -86,8 +88,23 @@ fn opening(profile: &Profile, known: &Known, k: usize) -> (f64, f64, f64) {
     (f64::from(before), 0.0, f64::from(UNSEEN * before.max(1.0)))
 }
 
-/// Mean opening of an open part and its one sigma, px.
-pub fn mean(known: &Known, profile: &Profile, open: Open) -> (f64, f64) {
+/// Mean opening of an open part and its one sigma, px. Where the part ends is not known either: a px
+/// more of a narrow tip makes the mean less.
+pub fn mean(known: &Known, profile: &Profile, open: Open, tip: &Tip) -> (f64, f64) {
+    let (value, error) = mean_over(known, profile, open);
+    let end = if tip.forward {
+        open.last.saturating_sub(END_OVER).max(open.first)..=open.last
+    } else {
+        open.first..=(open.first + END_OVER).min(open.last)
+    };
+    let count = end.clone().count() as f64;
+    let end = end.map(|k| opening(profile, known, k).0).sum::<f64>() / count;
+    let by_length = (value - end) / tip.length.max(1.0);
+    (value, error.hypot(by_length * tip.length_error))
+}
+
+/// The same where the part's ends are taken for certain.
+fn mean_over(known: &Known, profile: &Profile, open: Open) -> (f64, f64) {
     let (mut sum, mut weight, mut variance, mut common) = (0.0, 0.0, 0.0, 0.0);
     for k in open.stations() {
         let step = f64::from(known.geometry.step[k]);
@@ -136,7 +153,7 @@ pub fn totals(
     for part in parts.iter().flatten() {
         length += tip::along(geometry, part.first as f64, part.last as f64);
         lines += 1.0;
-        let (mean, error) = mean(known, profile, *part);
+        let (mean, error) = mean_over(known, profile, *part);
         let covered: f64 = part.stations().map(|k| f64::from(geometry.step[k])).sum();
         area += mean * covered;
         variance += (error * covered).powi(2);

@@ -288,7 +288,6 @@ impl Summary {
             return;
         };
         self.forward = Some(tip.forward);
-        let mean = mean(known, profile, open);
         // Since it was last looked for where the tip goes, it may have turned off the line: on
         // average half of the way.
         let pace = self.see_pace(stamp).abs();
@@ -300,6 +299,7 @@ impl Summary {
             ..tip
         };
         let length = (tip.length, tip.length_error);
+        let mean = mean(known, profile, open, &tip);
         let follows = expected_still(&self.expected, [mean, length]);
         if !verdict.marked || follows {
             if let Some(trend) = opening_trend {
