@@ -1,5 +1,5 @@
 //! The crack gauge against known truth: `cargo bench --bench crack`, or `-- widths`, `courses`,
-//! `texture`, `growth`, `upsets`, `empty`, `speed` for one table; `only=TEXT` for the rows that
+//! `texture`, `growth`, `upsets`, `empty`, `curtains`, `speed` for one table; `only=TEXT` for the rows that
 //! begin so or hold it, `seed=N` for other noise and other textures, `along` for where along its path
 //! a still crack's errors are.
 //!
@@ -59,13 +59,14 @@ type Table = (&'static str, fn(&Asked));
 
 fn main() {
     let asked = Asked::read();
-    let tables: [Table; 7] = [
+    let tables: [Table; 8] = [
         ("widths", still::widths),
         ("courses", still::courses),
         ("texture", still::texture),
         ("growth", growth::growth),
         ("upsets", upsets::upsets),
         ("empty", upsets::empty),
+        ("curtains", upsets::curtains),
         ("speed", |_| speed::speed()),
     ];
     for (name, table) in tables {
