@@ -34,10 +34,12 @@ const SHARED_VELOCITY_FEW: f64 = 2.0;
 const FEW: f64 = 6.0;
 /// Frames before a velocity is known well enough to predict with it.
 const SEEN_LEAST: u64 = 4;
-/// All lines together are elsewhere when they are so many sigma from where they were expected; and
+/// A line, or all together, are elsewhere when they are so many sigma from where they were expected; and
 /// turn when they are so many times further in the next frame.
 const SURPRISING: f32 = 5.0;
 const TURNS: f32 = 1.5;
+/// So many frames have passed by then.
+const TURN_FRAMES: f32 = 2.0;
 /// Neighbouring lines err alike: so many count as one.
 const ALIKE_LINES: f32 = 16.0;
 
@@ -68,10 +70,12 @@ struct Line {
     /// Frames in a row in which it was elsewhere, and where in the first of them.
     jumped: u8,
     jumped_to: f32,
+    /// By how much it was elsewhere in the frame before, where that was more than expected, px.
+    surprise: f32,
 }
 
 const UNSEEN: Line =
-    Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3], jumped: 0, jumped_to: 0.0 };
+    Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3], jumped: 0, jumped_to: 0.0, surprise: 0.0 };
 
 impl Follower {
     /// Nothing seen yet.
@@ -117,13 +121,21 @@ impl Follower {
             let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
             let independent = (moved.len() as f32 / ALIKE_LINES).max(1.0);
             let variance = (typical * typical / independent).max(KNOWN_LEAST * KNOWN_LEAST);
-            self.allow_for_turns(common, variance, frames);
+            let [p, c, v] = self.common;
+            if turns(&mut self.surprise, common, p + variance) {
+                let passed = TURN_FRAMES * frames;
+                let turn = (common / passed).powi(2);
+                self.common = [p + turn * passed * passed, c + turn * passed, v + turn];
+            }
             let gains;
             (gains, self.common) = updated(self.common, variance);
             (shift, turn) = (gains[0] * common, gains[1] * common);
         }
         for line in &mut self.lines {
             (line.at, line.rate) = (line.at + shift, line.rate + turn);
+        }
+        for ((line, position), error) in self.lines.iter_mut().zip(&*position).zip(error) {
+            line.allow_for_turn(*position, error.max(KNOWN_LEAST).powi(2), frames);
         }
         self.find_jumps(position, error);
         let others = self.rates_of_seen(position);
@@ -133,23 +145,6 @@ impl Follower {
             line.take(own, error.max(KNOWN_LEAST).powi(2), others);
         }
         self.share(own);
-    }
-
-    /// A front that turns back is elsewhere in one frame and twice as far in the next: then its
-    /// velocity is another one.
-    fn allow_for_turns(&mut self, moved: f32, variance: f32, frames: f32) {
-        let before = std::mem::take(&mut self.surprise);
-        let [p, c, v] = self.common;
-        if moved * moved < SURPRISING * SURPRISING * (p + variance) {
-            return;
-        }
-        if moved * before > 0.0 && moved.abs() > TURNS * before.abs() {
-            let passed = 2.0 * frames;
-            let turn = (moved / passed).powi(2);
-            self.common = [p + turn * passed * passed, c + turn * passed, v + turn];
-        } else {
-            self.surprise = moved;
-        }
     }
 
     /// Each line's velocity, px per frame, or where it has no position that of the nearest lines to
@@ -232,7 +227,8 @@ impl Follower {
             let outward = (line.jumped_to - line.at).signum();
             let grows = line.jumped >= GROWING_AFTER && went * outward > GROWING_PX;
             if grows || line.jumped >= BELIEVED_AFTER {
-                *line = Line { rate: line.rate, ..UNSEEN };
+                let rate = if grows { went } else { line.rate };
+                *line = Line { rate, ..UNSEEN };
             } else {
                 *position = f32::NAN;
             }
@@ -292,6 +288,17 @@ impl Follower {
 }
 
 impl Line {
+    /// A line that turns goes on as the joined contour (px, with its variance) has since: its own edge
+    /// tells too little in two frames, and neighbours would part.
+    fn allow_for_turn(&mut self, position: f32, variance: f32, frames: f32) {
+        let moved = position - self.at;
+        if turns(&mut self.surprise, moved, self.variance[0] + variance) {
+            let passed = TURN_FRAMES * frames;
+            (self.at, self.rate) = (position, self.rate + moved / passed);
+            self.variance = [variance, variance / passed, 2.0 * variance / (passed * passed)];
+        }
+    }
+
     /// Takes a position with its variance; `others` is the velocity of the lines beside it.
     fn take(&mut self, position: f32, variance: f32, others: f32) {
         if position.is_nan() {
@@ -307,6 +314,20 @@ impl Line {
             self.rate += gains[1] * surprise;
         }
     }
+}
+
+/// What turns back is elsewhere in one frame and twice as far in the next: then its velocity is
+/// another one. A particle that has come to lie over a line moves it once, and no further. `surprise` is
+/// by how much it was elsewhere in the frame before, `variance` that of `moved`, px².
+fn turns(surprise: &mut f32, moved: f32, variance: f32) -> bool {
+    let before = std::mem::take(surprise);
+    // Also where nothing was seen.
+    if !(moved * moved > SURPRISING * SURPRISING * variance) {
+        return false;
+    }
+    let turns = moved * before > 0.0 && moved.abs() > TURNS * before.abs();
+    *surprise = if turns { 0.0 } else { moved };
+    turns
 }
 
 /// The covariance some frames later.
@@ -366,5 +387,46 @@ fn fill_gaps(contour: &mut [f32]) {
             };
             contour[k] = nearest.map_or(0.0, |nearest| contour[nearest]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The follower's lines after 40 frames in which each stands where `place` says, known to 0.05 px.
+    fn followed(place: impl Fn(u64, usize) -> f32) -> (Follower, usize) {
+        let mut follower = Follower::new(64, 16.0);
+        let mut lost = 0;
+        for index in 0..40 {
+            let mut position: Vec<f32> = (0..64).map(|line| place(index, line)).collect();
+            let own: Vec<(f32, f32)> = position.iter().map(|at| (*at, 0.1)).collect();
+            follower.take(index, &mut position, &[0.05; 64], &own);
+            lost += position.iter().filter(|at| at.is_nan()).count();
+        }
+        (follower, lost)
+    }
+
+    #[test]
+    fn a_finger_that_turns_back_is_followed_at_once() {
+        // Lines 24 to 39 grow by 1.2 px per frame and retreat as fast from frame 30 on.
+        let place = |index: u64, line: usize| {
+            let grown = 30.0 - (index as f32 - 30.0).abs();
+            if (24..40).contains(&line) { 50.0 + 1.2 * grown } else { 50.0 }
+        };
+        let (follower, lost) = followed(place);
+        assert_eq!(lost, 0, "lines that were not believed");
+        let rate = follower.velocity(28..36).0;
+        assert!((rate + 1.2).abs() < 0.2, "{rate} px per frame, not -1.2");
+    }
+
+    #[test]
+    fn lines_that_something_lies_over_are_not_believed() {
+        let place = |index: u64, line: usize| {
+            if index >= 30 && (24..40).contains(&line) { 60.0 } else { 50.0 }
+        };
+        let (follower, lost) = followed(place);
+        assert_eq!(lost, 160, "lines that were not believed");
+        assert!(follower.velocity(28..36).0.abs() < 0.1);
     }
 }
