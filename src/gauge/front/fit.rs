@@ -28,6 +28,10 @@ const FOREIGN: f32 = 4.5;
 const OUTLYING: f64 = 3.0;
 /// Lines that are summed to measure how neighbours' errors add up.
 const BLOCK: usize = 8;
+/// Neighbours that are together so many sigma off the curve are not outlying: it is too stiff. It is
+/// relaxed so many times at most in each round.
+const COHERENT: f64 = 3.0;
+const RELAXATIONS: usize = 4;
 /// The variance of a contour that was searched for, over that of one whose shape was known.
 const SEARCHED: f64 = 2.0;
 /// How much of a frame's own scatter beside the edge counts.
@@ -44,6 +48,8 @@ struct Fit<'a> {
     guess: Vec<f32>,
     slope: &'a [f32],
     stiffness: Vec<f64>,
+    /// The curve may bend further than it was granted.
+    may_bend: bool,
     sigma: f32,
     scatter: f32,
     excess: f32,
@@ -79,6 +85,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         guess: known.clone(),
         slope: &slope,
         stiffness: stiffness(&known, &slope, front.config.smooth_lines),
+        may_bend: hints.contour.is_some() && !hints.particles,
         sigma,
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
@@ -205,6 +212,13 @@ impl Fit<'_> {
             }
         }
         let mut curve = join(&z, &f, &self.stiffness);
+        let relaxations = if self.may_bend { RELAXATIONS } else { 0 };
+        for _ in 0..relaxations {
+            if !relax(&mut self.stiffness, &z, &f, &curve.at) {
+                break;
+            }
+            curve = join(&z, &f, &self.stiffness);
+        }
         self.own = (z.clone(), f.clone());
         if robust {
             for line in 0..lines {
@@ -275,5 +289,72 @@ impl Fit<'_> {
 
     fn noise(&self) -> (f32, f32) {
         (self.windows.dark, self.windows.gain)
+    }
+}
+
+/// Lowers the stiffness where neighbouring lines lie off the curve to the same side: a finger that
+/// grows or turns faster than was predicted is further from where it was expected than a curve of that
+/// stiffness bends. What it leaves of a displacement `off` over the lines `w` that it joins is a bend
+/// of `off / w²` that it was not granted (a smoothing spline's kernel is as wide as `(s / f)^¼`:
+/// B. W. Silverman, Ann. Stat. 12, 898, 1984). Single lines that see something else do not count.
+/// Where particles drift it is not done: neighbours that one covers are off together too. False where
+/// there is no such place.
+fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64]) -> bool {
+    let n = z.len();
+    let mut sums = vec![(0.0, 0.0); n + 1];
+    for k in 0..n {
+        let off = ((z[k] - curve[k]) * f[k].sqrt()).clamp(-OUTLYING, OUTLYING);
+        sums[k + 1] = (sums[k].0 + off * f[k].sqrt(), sums[k].1 + f[k]);
+    }
+    let mut relaxed = false;
+    for k in 0..n {
+        let (first, end) = (k.saturating_sub(BLOCK / 2), (k + BLOCK / 2 + 1).min(n));
+        let (score, information) = (sums[end].0 - sums[first].0, sums[end].1 - sums[first].1);
+        if stiffness[k] > 0.0 && score * score > COHERENT * COHERENT * information {
+            let mean = information / (end - first) as f64;
+            // (off / w²)², with w⁴ = s / f.
+            let bend = (score / information).powi(2) * mean / stiffness[k];
+            stiffness[k] = 1.0 / (1.0 / stiffness[k] + bend);
+            relaxed = true;
+        }
+    }
+    relaxed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What 200 lines of one sigma 0.5 px say of a displacement, and the curve through them.
+    fn relaxed(displacement: impl Fn(usize) -> f64) -> Vec<f64> {
+        let bend = 0.3 / 256.0;
+        let (f, mut stiffness) = (vec![4.0; 200], vec![1.0 / (bend * bend); 200]);
+        let z: Vec<f64> = (0..200).map(displacement).collect();
+        let mut curve = join(&z, &f, &stiffness).at;
+        for _ in 0..RELAXATIONS {
+            if !relax(&mut stiffness, &z, &f, &curve) {
+                break;
+            }
+            curve = join(&z, &f, &stiffness).at;
+        }
+        curve
+    }
+
+    #[test]
+    fn a_finger_that_went_further_than_expected_bends_the_curve() {
+        let finger = |k: usize| 8.0 * (-0.5 * ((k as f64 - 100.0) / 14.0).powi(2)).exp();
+        let curve = relaxed(finger);
+        assert!((curve[100] - 8.0).abs() < 1.0, "{} px at the tip, not 8", curve[100]);
+    }
+
+    #[test]
+    fn a_line_that_sees_something_else_bends_nothing() {
+        let curve = relaxed(|k| if k == 100 { 20.0 } else { 0.0 });
+        let stiff = join(
+            &(0..200).map(|k| if k == 100 { 20.0 } else { 0.0 }).collect::<Vec<_>>(),
+            &[4.0; 200],
+            &[65536.0 / 0.09; 200],
+        );
+        assert_eq!(curve, stiff.at);
     }
 }

@@ -75,6 +75,9 @@ pub struct Front {
 
 /// So many lines at the end of their windows mean that the edge is beyond.
 const LIMIT_LINES: usize = 4;
+/// Where it is, wide windows are moved after it so many times: a finger that turned back since its
+/// place was predicted is further off than one window reaches.
+const FITS_WIDE: usize = 3;
 /// A contour of fewer lines is looked for anew.
 const FOUND_LEAST: f64 = 0.5;
 /// A searched edge that is blurrier than this is a shade, px.
@@ -103,6 +106,8 @@ pub struct Hints {
     wants_extent: bool,
     /// What drifting particles lie over.
     hidden: Option<Arc<Hidden>>,
+    /// Neighbouring lines that are elsewhere may be a particle: some were seen.
+    particles: bool,
 }
 
 /// What one frame says.
@@ -134,11 +139,15 @@ impl Front {
     fn follow(&self, view: &View<'_>, expected: &[f32], hints: &Hints) -> Option<Contour> {
         let is_there =
             |found: &Contour| found.share_found() >= FOUND_LEAST && found.at_limit < LIMIT_LINES;
-        let found = fit(self, view, expected, false, hints);
-        if is_there(&found) {
-            return Some(found);
+        let mut found = fit(self, view, expected, false, hints);
+        let mut known = expected.to_vec();
+        for _ in 0..FITS_WIDE {
+            if is_there(&found) {
+                return Some(found);
+            }
+            known = found.filled(&known);
+            found = fit(self, view, &known, true, hints);
         }
-        let found = fit(self, view, &found.filled(expected), true, hints);
         is_there(&found).then_some(found)
     }
 

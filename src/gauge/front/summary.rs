@@ -197,6 +197,7 @@ impl Summary {
             contrast: self.contrast,
             no_texture: !texture::is_wanted(self.frames),
             hidden: self.particles.hidden(at, self.lines.count).map(Arc::new),
+            particles: self.particles.were_seen(),
             wants_extent: self.folds.want_look(self.frames) || is_torn,
         }
     }

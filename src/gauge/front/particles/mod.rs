@@ -96,6 +96,11 @@ impl Particles {
         trails
     }
 
+    /// Whether there are particles: noise does not look like one twice at the same place.
+    pub fn were_seen(&self) -> bool {
+        self.all.iter().any(|particle| particle.seen.len() > 1)
+    }
+
     /// What moving particles hide of `lines` lines in the frame `frame`; nothing when there are none.
     pub fn hidden(&self, frame: u64, lines: usize) -> Option<Hidden> {
         let mut hidden: Option<Hidden> = None;
