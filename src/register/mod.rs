@@ -7,7 +7,6 @@
 mod acquire;
 mod bin;
 mod brightness;
-mod clearance;
 mod coarse;
 mod compare;
 mod evidence;

@@ -6,7 +6,7 @@
 //! next phase, tell c: the difference of the two over the promised difference. It holds for any
 //! symmetric blur, since only the slope counts.
 
-use super::compare::{TileSums, compare};
+use super::compare::compare;
 use super::level::Level;
 use super::motion::Motion;
 use super::observe::Scratch;
@@ -56,12 +56,9 @@ pub fn contrast(
             promised(level, sum, &fit.motion, ask.reach),
             promised(level, other, &fit.motion, ask.reach),
         );
-        let mean = |sum: &TileSums| level.phases[sum.phase].levels[sum.tile];
         for axis in 0..2 {
-            // A change of contrast leaves the tile's mean as it is.
-            let mean = mean(sum)[axis] - mean(other)[axis];
-            found[axis] += (sum.sums[axis] - other.sums[axis]) / fit.gain - mean;
-            expected[axis] += a[axis] - b[axis] - mean;
+            found[axis] += (sum.sums[axis] - other.sums[axis]) / fit.gain;
+            expected[axis] += a[axis] - b[axis];
             let one = |phase: usize| level.phases[phase].variance[sum.tile][2 * axis];
             variance[axis] += (one(sum.phase) + one(other.phase)) / fit.gain;
         }

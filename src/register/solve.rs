@@ -92,11 +92,7 @@ pub fn solve(
     space: &mut SolveSpace,
 ) -> Option<Fit> {
     let gain = brightness::ratio(level, sums, ask.masked, &mut space.ratios)?;
-    let scale = Scale {
-        measured: 1.0 / (gain * ask.contrast),
-        mean: 1.0 / ask.contrast - 1.0,
-        noise: noise(level, gain, ask),
-    };
+    let scale = Scale { measured: 1.0 / (gain * ask.contrast), noise: noise(level, gain, ask) };
     let reach_px = level.reach();
     let SolveSpace { locals, outliers, lights, ratios } = space;
     let mut motion = ask.start;
@@ -123,7 +119,7 @@ pub fn solve(
     let mut normal = Normal::of(level, ask.freedom, reach_px, locals, &[]);
     if !level.shape.structure {
         // One step more, with what the brightness says: that is linear enough.
-        let known = (gain, scale.noise, ask.reach);
+        let known = (gain, scale, ask.reach);
         brightness::equations(level, sums, known, &motion, locals, (&mut *lights, &mut *ratios));
         normal = Normal::of(level, ask.freedom, reach_px, locals, lights);
         motion.step(ask.freedom, reach_px, &normal.step()?);
@@ -148,12 +144,10 @@ pub fn solve(
 
 /// From the sums of a frame to units of the template.
 #[derive(Clone, Copy)]
-struct Scale {
+pub struct Scale {
     measured: f64,
-    /// How much more of a tile's mean than of its structure is measured: `1 / contrast − 1`.
-    mean: f64,
     /// Variance of a measured sum, over that of one frame like the template.
-    noise: f64,
+    pub noise: f64,
 }
 
 /// A dimmer beam is a noisier one, and the template adds its own share.
@@ -227,13 +221,12 @@ fn evaluate(
         let start = sum.tile * stride;
         let coefficients = &level.phases[sum.phase].coefficients[start..start + 2 * count];
         let (x, y) = coefficients.split_at(count);
-        let measured = sum.sums;
-        let [value_x, value_y, xx, xy, yx, yy] = monomials.sums(x, y);
+        let sums = monomials.sums(x, y);
+        let [value_x, value_y, xx, xy, yx, yy] = sums;
         let (over_x, over_y) = (delta.0 - within.0, delta.1 - within.1);
-        let mean = level.phases[sum.phase].levels[sum.tile].map(|mean| mean * scale.mean);
         local.residual = [
-            measured[0] * scale.measured - mean[0] - value_x - xx * over_x - xy * over_y,
-            measured[1] * scale.measured - mean[1] - value_y - yx * over_x - yy * over_y,
+            sum.sums[0] * scale.measured - value_x - xx * over_x - xy * over_y,
+            sum.sums[1] * scale.measured - value_y - yx * over_x - yy * over_y,
         ];
         local.slope = [xx, xy, yx, yy];
     }
