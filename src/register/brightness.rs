@@ -16,7 +16,7 @@
 use super::compare::TileSums;
 use super::level::{Level, Phase, Tile};
 use super::motion::Motion;
-use super::solve::{Local, Monomials, Scale, beyond};
+use super::solve::{Local, Monomials, beyond, within};
 
 /// Agreement of the tiles' brightness.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -93,11 +93,11 @@ fn pixels(level: &Level) -> f64 {
 }
 
 /// Sets up the equations of the tiles that take part, at a motion; `lights` then has one for each tile
-/// of `sums`.
+/// of `sums`. `noise` is the variance of a score equation's sum over that of one frame like the template.
 pub fn equations(
     level: &Level,
     sums: &[TileSums],
-    (gain, scale, reach): (f64, Scale, f64),
+    (gain, noise, reach): (f64, f64, f64),
     motion: &Motion,
     locals: &[Local],
     (lights, scatter): (&mut Vec<Light>, &mut Vec<f64>),
@@ -111,15 +111,14 @@ pub fn equations(
         if !local.used || !tile.brightness.is_finite() {
             continue;
         }
-        let (x, y) = beyond(level, sum, motion);
-        let within = (x.clamp(-reach, reach), y.clamp(-reach, reach));
+        let within = within(beyond(level, sum, motion), reach);
         if known != Some(within) {
             monomials = Monomials::at(level.shape.order, within);
             known = Some(within);
         }
         *light = equation(level, sum, phase, gain, &monomials);
     }
-    weigh(scale, lights, scatter);
+    weigh(noise, lights, scatter);
 }
 
 fn equation(
@@ -148,7 +147,7 @@ fn equation(
 }
 
 /// Weights from the noise and from what the tiles' brightness scatters beyond it.
-fn weigh(scale: Scale, lights: &mut [Light], scatter: &mut Vec<f64>) {
+fn weigh(noise: f64, lights: &mut [Light], scatter: &mut Vec<f64>) {
     /// The median of squares over their variance, for normal deviates.
     const MEDIAN_OF_SQUARES: f64 = 0.455;
     /// So many tiles at least, and only those within so many sigma.
@@ -169,7 +168,51 @@ fn weigh(scale: Scale, lights: &mut [Light], scatter: &mut Vec<f64>) {
     for light in lights.iter_mut().filter(|light| light.variance > 0.0) {
         light.variance += uneven * light.expected.powi(2);
         if light.residual.powi(2) < SIGMAS * SIGMAS * light.variance {
-            light.weight = scale.noise / light.variance;
+            light.weight = noise / light.variance;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tiles of 1000 counts whose brightness is off by `sigmas` of their noise, to either side in turn.
+    fn off_by(sigmas: f64) -> Vec<Light> {
+        let sign = |k: i32| f64::from(1 - 2 * (k % 2));
+        let light = |k| Light {
+            residual: sign(k) * sigmas * 1000f64.sqrt(),
+            slope: [1.0, 0.0],
+            weight: 0.0,
+            variance: 1000.0,
+            expected: 1000.0,
+        };
+        (0..64).map(light).collect()
+    }
+
+    #[test]
+    fn even_light_weighs_as_its_noise_and_uneven_light_as_its_scatter() {
+        let (mut even, mut uneven) = (off_by(0.67), off_by(20.0));
+        weigh(1.0, &mut even, &mut Vec::new());
+        weigh(1.0, &mut uneven, &mut Vec::new());
+        assert!((even[0].weight * 1000.0 - 1.0).abs() < 0.02, "{}", even[0].weight);
+        assert!(uneven[0].weight * 1000.0 < 0.002, "{}", uneven[0].weight);
+    }
+
+    #[test]
+    fn a_tile_that_differs_from_the_others_says_nothing() {
+        let mut lights = off_by(0.67);
+        lights[7].residual = 4.0 * 1000f64.sqrt();
+        weigh(1.0, &mut lights, &mut Vec::new());
+        assert_eq!(lights[7].weight, 0.0);
+        assert!(lights[8].weight > 0.0);
+    }
+
+    #[test]
+    fn a_few_tiles_say_nothing() {
+        let mut lights = off_by(0.67);
+        lights.truncate(10);
+        weigh(1.0, &mut lights, &mut Vec::new());
+        assert!(lights.iter().all(|light| light.weight == 0.0));
     }
 }

@@ -7,6 +7,7 @@
 mod acquire;
 mod bin;
 mod brightness;
+mod clearance;
 mod coarse;
 mod compare;
 mod evidence;

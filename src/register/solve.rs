@@ -116,12 +116,15 @@ pub fn solve(
             break;
         }
     }
-    let mut normal = Normal::of(level, ask.freedom, reach_px, locals, &[]);
-    if !level.shape.structure {
-        // One step more, with what the brightness says: that is linear enough.
-        let known = (gain, scale, ask.reach);
+    let lit = !level.shape.structure;
+    lights.clear();
+    if lit {
+        let known = (gain, scale.noise, ask.reach);
         brightness::equations(level, sums, known, &motion, locals, (&mut *lights, &mut *ratios));
-        normal = Normal::of(level, ask.freedom, reach_px, locals, lights);
+    }
+    let normal = Normal::of(level, ask.freedom, reach_px, locals, lights);
+    if lit {
+        // One step more, with what the brightness says: that is linear enough.
         motion.step(ask.freedom, reach_px, &normal.step()?);
         evaluate(level, sums, scale, ask.reach, &motion, locals);
     }
@@ -144,10 +147,10 @@ pub fn solve(
 
 /// From the sums of a frame to units of the template.
 #[derive(Clone, Copy)]
-pub struct Scale {
+struct Scale {
     measured: f64,
     /// Variance of a measured sum, over that of one frame like the template.
-    pub noise: f64,
+    noise: f64,
 }
 
 /// A dimmer beam is a noisier one, and the template adds its own share.
@@ -240,11 +243,15 @@ pub fn beyond(level: &Level, sum: &TileSums, motion: &Motion) -> (f64, f64) {
     (x - sum.at.0, y - sum.at.1)
 }
 
+/// The place nearest to a displacement at which the polynomials are trusted.
+pub fn within((x, y): (f64, f64), reach: f64) -> (f64, f64) {
+    (x.clamp(-reach, reach), y.clamp(-reach, reach))
+}
+
 /// What the template promises of a tile's two sums at a motion.
 pub fn promised(level: &Level, sum: &TileSums, motion: &Motion, reach: f64) -> [f64; 2] {
     let (count, start) = (terms(level.shape.order), sum.tile * level.stride());
-    let delta = beyond(level, sum, motion);
-    let within = (delta.0.clamp(-reach, reach), delta.1.clamp(-reach, reach));
+    let within = within(beyond(level, sum, motion), reach);
     let monomials = Monomials::at(level.shape.order, within);
     let coefficients = &level.phases[sum.phase].coefficients;
     [0, 1]
@@ -375,8 +382,7 @@ fn likeness(
     let (mut found, mut promised, mut variance) = (0.0, 0.0, 0.0);
     let (mut all_found, mut all_promised) = (0.0, 0.0);
     for (sum, local) in sums.iter().zip(locals).filter(|(_, local)| !local.masked) {
-        let delta = beyond(level, sum, motion);
-        let within = (delta.0.clamp(-ask.reach, ask.reach), delta.1.clamp(-ask.reach, ask.reach));
+        let within = within(beyond(level, sum, motion), ask.reach);
         let monomials = Monomials::at(level.shape.order, within);
         let phase = &level.phases[sum.phase];
         let start = sum.tile * stride + 2 * count;
