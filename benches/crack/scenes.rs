@@ -129,6 +129,15 @@ pub fn drift(scene: &Scene, index: usize) -> Drift {
 
 /// Runs a gauge over a scene; hints come one frame later.
 pub fn run(gauge: &Arc<dyn AnyGauge>, scene: &Scene) -> Vec<Row> {
+    run_altered(gauge, scene, |_, _| {})
+}
+
+/// The same with each frame altered before it is looked at.
+pub fn run_altered(
+    gauge: &Arc<dyn AnyGauge>,
+    scene: &Scene,
+    alter: impl Fn(usize, &mut Image),
+) -> Vec<Row> {
     let mut tracker = Arc::clone(gauge).tracker();
     let mut hints = gauge.first_hints();
     let mut image = Image::zeros_u16(0, 0);
@@ -136,6 +145,7 @@ pub fn run(gauge: &Arc<dyn AnyGauge>, scene: &Scene) -> Vec<Row> {
     (0..scene.config.frames)
         .map(|index| {
             scene.render(index, &mut image);
+            alter(index, &mut image);
             let view = View::new(&image, drift(scene, index), scene.config.camera);
             let stamp = Stamp {
                 index: index as u64,

@@ -17,12 +17,18 @@ pub fn widths(asked: &Asked) {
                 continue;
             }
             let mut sums = Sums::default();
-            for (k, (_, course)) in all_courses().into_iter().enumerate() {
+            for (k, (name, course)) in all_courses().into_iter().enumerate() {
                 let fissure = Fissure::still(course, width);
                 let scene = scene(fissure, dose, 0.0, 11 + k as u64 + asked.seed, 16);
                 let gauge = gauge(SIZE, &told("dark"));
                 let rows = run(&gauge, &scene);
                 judge(&scene, &rows, 8, &mut sums);
+                if asked.along {
+                    let mut own = Sums::default();
+                    judge(&scene, &rows, 8, &mut own);
+                    own.print(&format!("{head} | {name}"));
+                    own.print_along();
+                }
             }
             sums.print(&head);
         }
@@ -50,6 +56,9 @@ pub fn courses(asked: &Asked) {
             let rows = run(&gauge(SIZE, &told("dark")), &scene);
             judge(&scene, &rows, 12, &mut sums);
             sums.print(&head);
+            if asked.along {
+                sums.print_along();
+            }
         }
         let tapered = Fissure { even: false, ..Fissure::still(course.clone(), 8.0) };
         let variants = [
@@ -71,6 +80,9 @@ pub fn courses(asked: &Asked) {
             let gauge = gauge(SIZE, &format!("contrast = \"{contrast}\""));
             judge(&scene, &run(&gauge, &scene), 10, &mut sums);
             sums.print(&head);
+            if asked.along {
+                sums.print_along();
+            }
         }
     }
 }
@@ -95,6 +107,9 @@ pub fn texture(asked: &Asked) {
                 judge(&scene, &run(&gauge(SIZE, &keys), &scene), 6, &mut sums);
             }
             sums.print(&head);
+            if asked.along {
+                sums.print_along();
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What is no growth: upsets of the microscope, and scenes without a crack.
 
+use liwatch::frame::{Image, Samples};
 use liwatch::simulate::{Disturbance, Event, Fissure, Scene};
 
 use crate::Asked;
-use crate::scenes::{Row, SIZE, curve, gauge, run, scene};
+use crate::scenes::{Row, SIZE, curve, gauge, run, run_altered, scene};
 
 /// What must not be read as growth: a crack that stands still, and something that goes wrong.
 pub fn upsets(asked: &Asked) {
@@ -105,6 +106,84 @@ pub fn empty(asked: &Asked) {
                     if texture > 0.0 { "textured" } else { "smooth" },
                     sum / 24.0
                 );
+            }
+        }
+    }
+}
+
+/// Curtaining: an even specimen whose brightness varies across one direction, as ion milling leaves it.
+/// With and without a crack across or along the curtains: the lines that are reported, and where.
+pub fn curtains(asked: &Asked) {
+    println!("\ncurtaining along y, 50 counts/px, 16 frames: what is reported from frame 8 on");
+    println!(
+        "| curtains, r.m.s. | crack | frames with a crack | mean length | true | off the crack |\n\
+         |---|---|---|---|---|---|"
+    );
+    let (middle, from, to) = (0.5 * SIZE as f64, 0.15 * SIZE as f64, 0.85 * SIZE as f64);
+    let cracks = [
+        ("none", curve(), 0.0),
+        ("4 px, across", vec![(from, middle), (to, middle)], 4.0),
+        ("4 px, along", vec![(middle, from), (middle, to)], 4.0),
+    ];
+    for share in [0.01, 0.03, 0.1] {
+        for (k, (what, path, width)) in cracks.iter().enumerate() {
+            let head = format!("{:.0} % | {what}", 100.0 * share);
+            if !asked.row(&head) {
+                continue;
+            }
+            let fissure = Fissure::still(path.clone(), *width);
+            let scene = scene(fissure.clone(), 50.0, 0.0, 600 + k as u64 + asked.seed, 16);
+            let gauge = gauge(SIZE, "contrast = \"dark\"");
+            let offset = scene.config.camera.offset_counts as f32;
+            let rows = run_altered(&gauge, &scene, |index, image| {
+                let (x, _) = scene.truth(index).drift;
+                curtained(image, x, share, offset);
+            });
+            let (mut with, mut length, mut off, mut open) = (0, 0.0, 0.0, 0.0);
+            let late: Vec<&Row> = rows.iter().filter(|row| row.index >= 8).collect();
+            for row in &late {
+                let found = row.value(gauge.schema(), "length_total").0;
+                with += usize::from(found > 0.0);
+                length += if found.is_finite() { found } else { 0.0 };
+                for (at, _) in row.path.iter().zip(&row.open).filter(|(_, open)| **open) {
+                    open += 1.0;
+                    let is_off = *width == 0.0 || fissure.nearest(*at).0 > 3.0 + 0.5 * width;
+                    off += f64::from(u8::from(is_off));
+                }
+            }
+            let truth = if *width > 0.0 { fissure.path_length() } else { 0.0 };
+            println!(
+                "| {head} | {with} of {} | {:.0} | {truth:.0} | {:.0} % |",
+                late.len(),
+                length / late.len() as f64,
+                if open > 0.0 { 100.0 * off / open } else { 0.0 }
+            );
+        }
+    }
+}
+
+/// Multiplies the signal by stripes along y that stand on the specimen, `share` strong (r.m.s.): waves
+/// across them of 4 to 40 px, whose phases are fixed.
+fn curtained(image: &mut Image, drift: f64, share: f64, offset: f32) {
+    let waves = 24;
+    let size = share * (2.0 / f64::from(waves)).sqrt();
+    let factor: Vec<f32> = (0..image.width)
+        .map(|x| {
+            let sum: f64 = (0..waves)
+                .map(|k| {
+                    let period = 4.0 * 10f64.powf(f64::from(k) / f64::from(waves));
+                    let phase = 2.399_963 * f64::from(k * k);
+                    (std::f64::consts::TAU * (x as f64 - drift) / period + phase).sin()
+                })
+                .sum();
+            (1.0 + size * sum) as f32
+        })
+        .collect();
+    if let Samples::U16(samples) = &mut image.samples {
+        for row in samples.chunks_exact_mut(image.width) {
+            for (value, factor) in row.iter_mut().zip(&factor) {
+                let signal = (f32::from(*value) - offset) * factor + offset;
+                *value = signal.round().max(0.0) as u16;
             }
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 mod a_crack_is_followed_as_it_grows_and_branches;
+mod a_crack_is_measured_at_its_kinks_and_where_it_is_filled;
 mod a_crack_outlasts_a_blanked_beam_and_a_flash;
 mod a_full_disk_is_told_and_survived;
 mod a_gatan_in_situ_tree_is_one_recording;

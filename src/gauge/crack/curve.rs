@@ -75,6 +75,42 @@ impl Curve {
             .collect()
     }
 
+    /// Goes on with the nodes of a trace, which is right to a pixel or so, without a step where both
+    /// meet.
+    pub fn join(&mut self, tail: Vec<[f32; 2]>) {
+        /// Nodes over which the step is taken.
+        const OVER: f32 = 12.0;
+        let (Some(end), Some(start)) = (self.points.last().copied(), tail.first().copied()) else {
+            return;
+        };
+        let from = self.points[self.points.len().saturating_sub(10)];
+        let long = distance(from, end);
+        if long == 0.0 {
+            return;
+        }
+        let along = [(end[0] - from[0]) / long, (end[1] - from[1]) / long];
+        let ahead = (start[0] - end[0]) * along[0] + (start[1] - end[1]) * along[1];
+        let step = [0, 1].map(|k| end[k] + ahead * along[k] - start[k]);
+        let mut points = vec![end];
+        points.extend(tail.iter().enumerate().map(|(node, at)| {
+            let share = (1.0 - node as f32 / OVER).max(0.0);
+            [at[0] + share * step[0], at[1] + share * step[1]]
+        }));
+        self.points.pop();
+        self.points.extend(Curve { points }.resampled().points);
+    }
+
+    /// By how much the line turns at a node, rad.
+    pub fn turn(&self, node: usize) -> f32 {
+        if node == 0 || node + 1 >= self.points.len() {
+            return 0.0;
+        }
+        let ([ax, ay], [bx, by], [cx, cy]) =
+            (self.points[node - 1], self.points[node], self.points[node + 1]);
+        let (ux, uy, vx, vy) = (bx - ax, by - ay, cx - bx, cy - by);
+        (ux * vy - uy * vx).atan2(ux * vx + uy * vy).abs()
+    }
+
     /// The same line from its other end.
     pub fn reversed(&self) -> Curve {
         Curve { points: self.points.iter().rev().copied().collect() }

@@ -9,10 +9,11 @@
 //! against the others' (a flash, a shadow) is left out before anything is shared.
 
 use super::Crack;
+use super::filling::{self, Filling};
 use super::geometry::Geometry;
 use super::judge::blind;
-use super::known::Known;
-use super::scatter::{Deviations, excess};
+use super::known::{Known, Past};
+use super::scatter::{Alone, excess};
 use super::shape::{Guess, Scatter, sums};
 use super::shared::Shared;
 use super::station::{Solved, Station};
@@ -147,8 +148,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let levels = pixels.levels(geometry, known);
     let blind = blind(&levels, &known.past);
     let told = crack.config.depth.is_some();
-    let fill: Vec<(f32, f64)> =
-        known.past.iter().map(|past| past.filling(&known.shared, told)).collect();
+    let fill = filling::expected(geometry, &known.past, &known.shared, told, sharing(crack));
     let mut start: Vec<Guess> = (0..geometry.slots())
         .map(|k| {
             let [nx, ny] = geometry.normal[k];
@@ -157,7 +157,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
                 slope: 0.0,
                 centre: known.centre[k] + nx * fx as f32 + ny * fy as f32,
                 opening: known.opening[k],
-                depth: fill[k].0 * known.shared.depth,
+                depth: fill[k].share * known.shared.depth,
                 psf_px: known.shared.psf_px,
             }
         })
@@ -168,6 +168,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
         crack,
         geometry,
         fill: &fill,
+        past: &known.past,
         stations: vec![],
         solved: vec![],
         guess: vec![],
@@ -185,9 +186,9 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
             if !free && round == 1 && shared.has_jumped() {
                 free = true;
             }
-            for ((guess, start), (share, _)) in guess.iter_mut().zip(&mut start).zip(&fill) {
-                guess.depth += share * (shared.depth - before.depth);
-                start.depth = share * shared.depth;
+            for ((guess, start), fill) in guess.iter_mut().zip(&mut start).zip(&fill) {
+                guess.depth += fill.share * (shared.depth - before.depth);
+                start.depth = fill.share * shared.depth;
                 guess.psf_px = shared.psf_px;
             }
         }
@@ -202,12 +203,18 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     profile
 }
 
+/// Stations that share a change: the variance of one over that of a mean of them.
+fn sharing(crack: &Crack) -> f64 {
+    2.0 * std::f64::consts::PI.sqrt() * crack.config.smooth_stations
+}
+
 /// What the rounds work on.
 struct Rounds<'a> {
     crack: &'a Crack,
     geometry: &'a Geometry,
-    /// Of each station: expected depth over the crack's, and its variance.
-    fill: &'a [(f32, f64)],
+    /// What is expected of each station's depth.
+    fill: &'a [Filling],
+    past: &'a [Past],
     stations: Vec<Station>,
     solved: Vec<Solved>,
     /// Where the stations' equations stand, and where their pixels were last looked at.
@@ -255,7 +262,7 @@ impl Rounds<'_> {
     /// station, px.
     fn solve(&mut self, guess: &mut [Guess], start: &[Guess], shared: &Shared) -> f32 {
         let smooth = self.crack.config.smooth_stations;
-        let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
+        let sharing = sharing(self.crack);
         let rows: Vec<[f64; 11]> = self
             .stations
             .iter()
@@ -289,7 +296,7 @@ impl Rounds<'_> {
         let mut moved = 0.0f32;
         self.solved.clear();
         for (k, row) in by_branch(self.geometry, &rows, smooth).iter().enumerate() {
-            let prior_depth = 1.0 / (self.fill[k].1 * depth_squared * sharing);
+            let prior_depth = 1.0 / (self.fill[k].variance * depth_squared * sharing);
             let solved = Solved::of(row, prior_centre, prior_depth, sharing);
             let Some((mut solved, change)) = solved else {
                 self.solved.push(Solved::UNKNOWN);
@@ -320,9 +327,9 @@ impl Rounds<'_> {
 
     fn profile(&self, guess: &[Guess], mut shared: Shared, fraction: (f32, f32)) -> Profile {
         let slots = guess.len();
-        let smooth = self.crack.config.smooth_stations;
-        let sharing = 2.0 * std::f64::consts::PI.sqrt() * smooth;
-        let alone: Vec<Option<(f64, f64)>> = self
+        let sharing = sharing(self.crack);
+        // The station's own opening. What was expected of it holds the texture's errors already.
+        let alone: Alone = self
             .stations
             .iter()
             .zip(&self.solved)
@@ -334,17 +341,14 @@ impl Rounds<'_> {
                     .then(|| (f64::from(guess.opening) + own, row[1].sqrt()))
             })
             .collect();
-        // The station's own opening, in sigma of one station. What was expected of it holds the
-        // texture's errors already.
-        let deviations: Deviations =
-            alone.iter().map(|alone| alone.map(|(opening, sigma)| opening / sigma)).collect();
-        let excess = excess(self.geometry, &deviations, sharing);
+        let excess = excess(self.geometry, &alone, sharing, |k| self.past[k].was_open());
         let typical = {
             let known: Vec<f32> = excess.iter().copied().filter(|e| e.is_finite()).collect();
             known.iter().sum::<f32>() / known.len().max(1) as f32
         };
         if self.crack.config.depth.is_none() {
-            shared.learn_fill(&self.solved, &self.guess, typical);
+            let opening = |k: usize| self.guess[k].opening;
+            shared.learn_fill(self.geometry, &self.solved, opening, (typical, sharing));
         }
         shared.soften(typical);
         let nan = || vec![f32::NAN; slots];
@@ -377,7 +381,7 @@ impl Rounds<'_> {
             out.opening[k] = guess[k].opening;
             out.noise_error[k] = solved.variance[1].sqrt() as f32;
             out.bend_error[k] = self.bend_error(k, guess[k].opening);
-            let by_depth = solved.by_depth as f32 * shared.depth_error();
+            let by_depth = solved.by_depth as f32 * self.fill[k].by_crack * shared.depth_error();
             let by_psf = solved.by_psf as f32 * shared.psf_error();
             out.common_error[k] = by_depth.hypot(by_psf);
             if let Some((opening, sigma)) = alone[k] {
@@ -403,7 +407,9 @@ fn is_settled(at: &Guess, now: &Guess) -> bool {
 
 impl Rounds<'_> {
     /// Where the path turns by α within an opening w, its walls are no longer parallel: inner and
-    /// outer wall stand w (1/cos(α/2) − 1) apart from where parallel ones would.
+    /// outer wall stand w (1/cos(α/2) − 1) apart from where parallel ones would. A sharp kink is in the
+    /// distances already, with a round outer corner; a pointed one has (w/2)² (tan(α/2) − α/2) px²
+    /// more, and which of both it is, is not known.
     fn bend_error(&self, k: usize, opening: f32) -> f32 {
         let far = (0.5 * opening.max(0.0) + BEND_WITHIN) as usize;
         let Some(branch) = self.geometry.branches.iter().find(|b| b.stations().contains(&k)) else {
@@ -412,8 +418,12 @@ impl Rounds<'_> {
         let range = branch.stations();
         let (a, b) = (k.saturating_sub(far).max(range.start), (k + far).min(range.end - 1));
         let ([ax, ay], [bx, by]) = (self.geometry.normal[a], self.geometry.normal[b]);
-        let turn = ((ax * bx + ay * by).clamp(-1.0, 1.0).acos() - BEND_EVEN * (b - a) as f32)
-            .clamp(0.0, 2.0);
-        opening.max(0.0) * (1.0 / (0.5 * turn).cos() - 1.0)
+        let half = 0.5 * opening.max(0.0);
+        let even = BEND_EVEN * (b - a) as f32;
+        let kink = self.geometry.kink[a..=b].iter().copied().fold(0.0, f32::max);
+        let turn = ((ax * bx + ay * by).clamp(-1.0, 1.0).acos() - kink - even).clamp(0.0, 2.0);
+        let corner = half * half * ((0.5 * kink).tan() - 0.5 * kink);
+        let pointed = 0.5 * corner / sharing(self.crack) as f32;
+        pointed.hypot(2.0 * half * (1.0 / (0.5 * turn).cos() - 1.0))
     }
 }

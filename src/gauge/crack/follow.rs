@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use super::Crack;
 use super::curve::{Curve, distance, nearest};
-use super::fit::Profile;
-use super::geometry::{Branch, Geometry};
-use super::known::{Known, Past, at_border, continue_straight, reach};
+use super::ends;
+use super::fit::{Profile, fit};
+use super::geometry::Branch;
+use super::kink;
+use super::known::{Known, Past, at_border, continue_straight};
 use super::opened::{Open, open_parts};
 use crate::frame::Region;
 use crate::gauge::View;
@@ -31,6 +33,10 @@ const CONTINUED_LEAST: usize = 4;
 
 /// Half the side of the square about an end in which is looked for where it goes on, px.
 const WINDOW: usize = 48;
+/// A node that lies this far from where it was is a new one, px, and moves to the centre where that is
+/// so well known, px.
+const NEW: f32 = 1.0;
+const CENTRE_ERROR: f32 = 0.6;
 /// A continuation lies elsewhere when it is this far from the line that is known, px.
 const ELSEWHERE: f32 = 2.0;
 
@@ -139,15 +145,33 @@ fn laid_out(
             out.opening[k] = known.opening[k];
         }
     }
-    let again = Geometry::new(
-        root,
-        out.geometry.branches.clone(),
-        crack.layout.slots,
-        crack.config.region,
-        reach(&out.opening, out.shared.psf_px),
-    );
-    out.geometry = Arc::new(again);
+    let branches = out.geometry.branches.clone();
+    out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    if crack.layout.along.is_none() {
+        let branches = centred_where_new(crack, view, known, &out);
+        out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    }
+    if let Some(branches) = kink::sharpened(crack, view, &out) {
+        out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    }
     out
+}
+
+/// The lines with those nodes that were not there before moved to where the fit sees the crack: a trace
+/// is right to a pixel.
+fn centred_where_new(crack: &Crack, view: &View<'_>, known: &Known, new: &Known) -> Vec<Branch> {
+    let seen = fit(crack, view, new);
+    let centre: Vec<f32> = (0..new.opening.len())
+        .map(|k| {
+            let ([ax, ay], [bx, by]) = (known.geometry.at[k], new.geometry.at[k]);
+            match (ax - bx).hypot(ay - by) < NEW {
+                true => 0.0,
+                false if seen.centre_error[k] < CENTRE_ERROR => seen.centre[k],
+                false => f32::NAN,
+            }
+        })
+        .collect();
+    new.moved(crack, &centre)
 }
 
 /// Where each station has a line of its own, closed stations take what the search found on theirs.
@@ -176,31 +200,35 @@ fn go_on(
     let near = NEAR + 0.5 * opening[part.last].max(0.0);
     // A line that was traced while it was short may end in a hook: from a little before its end it
     // may go on better.
-    let tail = LOOK_BACK
-        .into_iter()
-        .filter_map(|back| {
-            let from = last.checked_sub(back)?;
-            let tail = beyond(&branch.curve, from, lines, near)?;
-            (back == 0 || tail.len() > back + CONTINUED_LEAST).then_some((from, tail))
-        })
-        .max_by_key(|(from, tail)| from + tail.len());
     // What was never seen open is no part of the line.
-    let (from, tail) = tail.unwrap_or((last, Vec::new()));
+    let (mut from, mut tail) = (last, Vec::new());
+    for back in LOOK_BACK {
+        let Some(start) = last.checked_sub(back) else { break };
+        let wide = opening[part.last];
+        let Some(other) = beyond(&branch.curve, start, lines, near, wide) else { continue };
+        // Nodes that were measured are given up only for a line that goes further.
+        let least = if back == 0 { 0 } else { CONTINUED_LEAST };
+        if start + other.len() > from + tail.len() + least {
+            (from, tail) = (start, other);
+        }
+    }
     branch.curve.points.truncate(from + 1);
-    branch.curve.points.extend(tail);
+    branch.curve.join(tail);
     let head = (part.first - first).min(branch.own.saturating_sub(1));
     if head < HEAD_MOST && first > room.start {
         let turned = branch.curve.reversed();
         let at = turned.points.len() - 1 - head;
         let near = NEAR + 0.5 * opening[part.first].max(0.0);
-        if let Some(lead) = beyond(&turned, at, lines, near) {
-            let count = lead.len().min(first - room.start + head);
-            if count > head {
-                let kept = branch.curve.points.split_off(head);
-                branch.curve.points = lead[..count].iter().rev().copied().collect();
-                branch.curve.points.extend(kept);
-                branch.first = first + head - count;
-            }
+        if let Some(lead) = beyond(&turned, at, lines, near, opening[part.first]) {
+            let kept = branch.curve.points.split_off(head);
+            let mut turned = Curve { points: kept.into_iter().rev().collect() };
+            let before = turned.points.len();
+            turned.join(lead);
+            let most = before + first - room.start + head;
+            turned.points.truncate(most);
+            let count = turned.points.len() - before;
+            branch.curve = turned.reversed();
+            branch.first = first + head - count;
         }
     }
     branch.curve.points.truncate(room.end - branch.first);
@@ -215,6 +243,7 @@ fn beyond(
     end: usize,
     lines: &[(Curve, Vec<f32>)],
     near: f32,
+    opening: f32,
 ) -> Option<Vec<[f32; 2]>> {
     let at = *curve.points.get(end)?;
     let from = curve.points[end.saturating_sub(10)];
@@ -239,10 +268,11 @@ fn beyond(
             let past = |p: &&[f32; 2]| (p[0] - at[0]) * along[0] + (p[1] - at[1]) * along[1] >= 0.8;
             let skipped = line.points[node..].iter().position(|p| past(&p));
             let Some(skipped) = skipped else { continue };
-            let tail = &line.points[node + skipped..];
+            let tail = line.points[node + skipped..].to_vec();
+            let Some(tail) = ends::leaving(tail, at, along, opening) else { continue };
             let longer = best.as_ref().is_none_or(|best| tail.len() > best.len());
             if tail.len() >= CONTINUED_LEAST && longer {
-                best = Some(tail.to_vec());
+                best = Some(tail);
             }
         }
     }

@@ -15,6 +15,9 @@ use crate::gauge::lanes::LANES;
 /// A pixel that fills up a station and is not looked at.
 pub const NO_PIXEL: [u16; 2] = [u16::MAX; 2];
 
+/// A line that turns by this from one node to the next has a kink there, rad.
+pub const SHARP: f32 = 0.2;
+
 /// A centre line and the places of its stations in the gauge's lists.
 #[derive(Clone, Debug)]
 pub struct Branch {
@@ -49,6 +52,8 @@ pub struct Geometry {
     pub normal: Vec<[f32; 2]>,
     /// Length of the line that a station stands for, px; 0 where none is.
     pub step: Vec<f32>,
+    /// By how much the line turns there, rad; 0 where that is no kink.
+    pub kink: Vec<f32>,
     /// Where the pixels of each station begin; one more than stations.
     pub begin: Vec<u32>,
     /// Reference px, (x, y).
@@ -70,6 +75,7 @@ impl Geometry {
         let mut at = vec![[f32::NAN; 2]; slots];
         let mut normal = vec![[0.0; 2]; slots];
         let mut step = vec![0.0; slots];
+        let mut kink = vec![0.0; slots];
         for branch in &branches {
             let points = &branch.curve.points;
             for (k, tangent) in branch.curve.tangents().into_iter().enumerate() {
@@ -79,6 +85,13 @@ impl Geometry {
                 let (a, b) = (points[k.saturating_sub(1)], points[(k + 1).min(points.len() - 1)]);
                 let pieces = if k == 0 || k + 1 == points.len() { 1.0 } else { 2.0 };
                 step[place] = super::curve::distance(a, b) / pieces;
+                let turn = branch.curve.turn(k);
+                if turn > SHARP {
+                    kink[place] = turn;
+                    step[place] = 0.5
+                        * (super::curve::distance(a, points[k])
+                            + super::curve::distance(points[k], b));
+                }
             }
         }
         let mut painter = Painter::new(region);
@@ -86,7 +99,7 @@ impl Geometry {
             painter.paint(branch, &reach);
         }
         let (begin, pixels, distance) = painter.sorted(slots);
-        Geometry { root, branches, at, normal, step, begin, pixels, distance }
+        Geometry { root, branches, at, normal, step, kink, begin, pixels, distance }
     }
 
     /// Number of stations in the lists, used or not.
@@ -111,15 +124,17 @@ impl Painter {
         let points = &branch.curve.points;
         for k in 0..points.len().saturating_sub(1) {
             let far = reach(branch.first + k).max(reach(branch.first + k + 1));
-            self.paint_piece((points[k], points[k + 1]), (k, points.len() - 1), branch.first, far);
+            let turns = (branch.curve.turn(k), branch.curve.turn(k + 1));
+            let ends = (k == 0, k + 2 == points.len());
+            self.paint_piece((points[k], points[k + 1]), (ends, turns), branch.first + k, far);
         }
     }
 
     fn paint_piece(
         &mut self,
         (a, b): ([f32; 2], [f32; 2]),
-        (piece, pieces): (usize, usize),
-        first: usize,
+        (ends, turns): ((bool, bool), (f32, f32)),
+        station: usize,
         far: f32,
     ) {
         let (ux, uy) = (b[0] - a[0], b[1] - a[1]);
@@ -132,10 +147,12 @@ impl Painter {
             span(a[0].min(b[0]) - far, a[0].max(b[0]) + far, self.region.x, self.region.width);
         let rows =
             span(a[1].min(b[1]) - far, a[1].max(b[1]) + far, self.region.y, self.region.height);
-        // Beyond the line's ends half a station is looked at, and nothing more.
-        let edge = 0.5 / long;
-        let low = if piece == 0 { -edge } else { -1.0 };
-        let high = if piece + 1 == pieces { 1.0 + edge } else { 2.0 };
+        // Beyond the line's ends half a station is looked at, and nothing more; outside of a bend the
+        // node between two pieces is the nearest point of a whole wedge.
+        let beyond = |is_end: bool, turn: f32| {
+            if is_end { 0.5 / long } else { (far * (0.5 * turn).sin() / long).max(1.0) }
+        };
+        let (low, high) = (-beyond(ends.0, turns.0), 1.0 + beyond(ends.1, turns.1));
         for y in rows {
             let py = y as f32 - a[1];
             // The columns between both ends, and one more.
@@ -162,7 +179,7 @@ impl Painter {
                 let distance = (dx * dx + dy * dy).sqrt();
                 let place = (y - self.region.y) * self.region.width + x - self.region.x;
                 if distance <= far && distance < self.nearest[place].1.abs() {
-                    let station = first + piece + usize::from(share > 0.5);
+                    let station = station + usize::from(share > 0.5);
                     self.nearest[place] = (station as u32, distance.copysign(across));
                 }
             }

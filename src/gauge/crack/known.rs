@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::curve::Curve;
 use super::fit::{Profile, by_branch, fit};
 use super::geometry::{Branch, Geometry, NO_PIXEL, Root};
+use super::kink;
 use super::opened::open_parts;
 use super::shared::Shared;
 use super::{Crack, Layout};
@@ -40,26 +41,22 @@ pub struct Past {
     /// Frames in which it was measured, and the share of the last ones in which it was open.
     pub frames: f32,
     pub openness: f32,
+    /// Frames in which its centre was followed.
+    pub centred: f32,
     /// Its background over the crack's typical one; NaN where that is not known yet.
     pub ground: f32,
 }
 
 impl Past {
     /// Of a station that was never seen.
-    pub const NONE: Past =
-        Past { depth: 1.0, depth_information: 0.0, frames: 0.0, openness: 0.0, ground: f32::NAN };
-
-    /// Expected depth over the crack's, and its variance: what it showed, and that stations are
-    /// alike but for what they are filled by. A depth that is `told` holds for all.
-    pub fn filling(&self, shared: &Shared, told: bool) -> (f32, f64) {
-        if told {
-            return (1.0, 1e-12);
-        }
-        let alike = 1.0 / (shared.fill * shared.fill);
-        let sum = alike + self.depth_information;
-        let expected = (alike + self.depth_information * self.depth) / sum;
-        (expected, 1.0 / f64::from(sum))
-    }
+    pub const NONE: Past = Past {
+        depth: 1.0,
+        depth_information: 0.0,
+        frames: 0.0,
+        openness: 0.0,
+        centred: 0.0,
+        ground: f32::NAN,
+    };
 
     /// True when it was open more often than not.
     pub fn was_open(&self) -> bool {
@@ -89,8 +86,19 @@ impl Known {
             known = Known::rough(crack, view, &root, branches, &half_width, None);
         }
         let mut profile = fit(crack, view, &known);
+        if crack.layout.along.is_none()
+            && let Some(straight) = known.straight_ended(crack, &profile)
+        {
+            known = straight;
+            profile = fit(crack, view, &known);
+        }
         for _ in 0..CENTRING {
             known = known.centred(crack, &profile);
+            profile = fit(crack, view, &known);
+        }
+        if let Some(branches) = kink::sharpened(crack, view, &known) {
+            let Known { opening, shared, .. } = known;
+            known = Known::laid_out(crack, &root, branches, opening, shared);
             profile = fit(crack, view, &known);
         }
         (known, profile)
@@ -143,20 +151,7 @@ impl Known {
             .iter()
             .map(|d| if d.is_finite() { (d / shared.depth.abs()).clamp(0.0, most) } else { 0.0 })
             .collect();
-        let geometry = Geometry::new(
-            Arc::clone(root),
-            branches,
-            slots,
-            crack.config.region,
-            reach(&opening, psf),
-        );
-        Known {
-            geometry: Arc::new(geometry),
-            centre: vec![0.0; slots],
-            opening,
-            past: vec![Past::NONE; slots],
-            shared,
-        }
+        Known::laid_out(crack, root, branches, opening, Shared { psf_px: psf, ..shared })
     }
 
     /// The same with its lines where a profile saw the centres, and openings as it saw them.
@@ -176,8 +171,19 @@ impl Known {
             .collect();
         let shared =
             Shared { new_depth_information: 0.0, new_psf_information: 0.0, ..profile.shared };
+        Known::laid_out(crack, &self.geometry.root, branches, opening, shared)
+    }
+
+    /// Lines with openings as they are expected, and no past.
+    pub fn laid_out(
+        crack: &Crack,
+        root: &Arc<Root>,
+        branches: Vec<Branch>,
+        opening: Vec<f32>,
+        shared: Shared,
+    ) -> Known {
         let geometry = Geometry::new(
-            Arc::clone(&self.geometry.root),
+            Arc::clone(root),
             branches,
             opening.len(),
             crack.config.region,

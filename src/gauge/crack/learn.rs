@@ -6,21 +6,19 @@ use std::sync::Arc;
 use super::fit::Profile;
 use super::geometry::Geometry;
 use super::judge::Verdict;
-use super::known::{Known, Past};
+use super::known::Known;
 use super::opened::Open;
 use super::shared::Shared;
 
 /// Frames (about) over which path and point spread are smoothed; an opening is expected sooner.
 const MEMORY: f32 = 16.0;
-const OPENING_SHARE: f32 = 0.2;
+pub const OPENING_SHARE: f32 = 0.2;
 /// The texture errs the same way in every frame: of each frame's information on the depth and the
 /// point spread only this share is new, and never more than this is known of them.
 const NEW_INFORMATION: f32 = 0.05;
 const INFORMATION_MOST: f32 = 2500.0;
 /// Openings and lines are followed where the centre is this well known, px.
 const CENTRE_ERROR: f32 = 0.7;
-/// One sigma by which a station's filling changes in a frame, over the depth.
-const FILLING: f32 = 0.01;
 
 /// A profile in the stations of another geometry; nothing where they have nothing in common.
 pub fn onto(profile: &Profile, from: &Arc<Geometry>, to: &Arc<Geometry>) -> Option<Profile> {
@@ -97,6 +95,9 @@ pub fn follow(
             let centre = profile.centre[k];
             // The path moves only where the crack is seen to be.
             if profile.centre_error[k] < CENTRE_ERROR && centre.is_finite() {
+                let past = &mut known.past[k];
+                past.centred += 1.0;
+                let share = (1.0 / past.centred).max(1.0 / MEMORY);
                 known.centre[k] += share * (centre - known.centre[k]);
             }
         }
@@ -136,26 +137,7 @@ pub fn follow(
     shared.depth += share * (new.depth - shared.depth);
     shared.psf_px += share * (new.psf_px - shared.psf_px);
     shared.fill += share * (new.fill - shared.fill);
+    shared.fill_along += share * (new.fill_along - shared.fill_along);
     shared.depth_information = more(shared.depth_information, new.new_depth_information);
     shared.psf_information = more(shared.psf_information, new.new_psf_information);
-}
-
-impl Past {
-    /// Learns by how much a station's depth differs from the crack's.
-    fn fill(&mut self, profile: &Profile, k: usize) {
-        let depth = profile.shared.depth;
-        let (seen, error) = (profile.depth_seen[k] / depth, profile.depth_seen_error[k] / depth);
-        let known = self.depth_information;
-        let before = known / (1.0 + known * FILLING * FILLING);
-        self.depth_information = before;
-        let new = 1.0 / (error * error * profile.excess[k]);
-        if !(seen.is_finite() && new.is_finite()) {
-            return;
-        }
-        // What texture adds is the same in every frame, and never averages out.
-        let most = 1.0 / (error * error * (profile.excess[k] - 1.0).max(0.02));
-        let sum = before + new;
-        self.depth += new / sum * (seen.clamp(0.0, 2.0) - self.depth);
-        self.depth_information = sum.min(most.max(new));
-    }
 }

@@ -11,6 +11,10 @@ const OPEN_SIGMA: f64 = 3.6;
 const STILL_OPEN_SIGMA: f64 = 1.4;
 /// Stations (one sigma) over which openness is judged, beyond those that share a change.
 const JUDGED_OVER: f64 = 8.0;
+/// What a station shows at least of the mean about it, if that is not its neighbours' alone: this
+/// share, within so many of its own sigma.
+const LENT_SHARE: f64 = 0.5;
+const LENT_SIGMA: f32 = 2.0;
 /// The ends go back to where a station by itself is this many sigma open.
 const END_SIGMA: f32 = 1.5;
 /// And to this share of the largest opening within so many stations.
@@ -103,6 +107,12 @@ pub fn open_parts(known: &Known, profile: &Profile) -> Vec<Option<Open>> {
             let range = branch.stations();
             let stands_out = |k: usize| {
                 let [sum, weight] = smooth[k];
+                // A mean over stations reaches beyond the end of a wide part: there the station
+                // itself shows far less.
+                let own = f64::from(profile.opening[k] + LENT_SIGMA * own_error(profile, k));
+                if own < LENT_SHARE * sum / weight {
+                    return false;
+                }
                 let least = if past[k].was_open() { STILL_OPEN_SIGMA } else { OPEN_SIGMA };
                 weight > 0.0 && sum / weight > least * judged / weight.sqrt()
             };

@@ -1,8 +1,8 @@
 //! The numbers of one frame: lists of the stations, means over the open part, totals of all lines.
 
 use super::fit::Profile;
-use super::geometry::Geometry;
 use super::known::Known;
+use super::learn::OPENING_SHARE;
 use super::opened::{Open, STATIONS_LEAST, own_error};
 use super::schema;
 use super::tip::{self, Tip};
@@ -11,6 +11,8 @@ use crate::gauge::smooth::smooth_columns;
 
 /// Stations over which the widest place is averaged.
 const WIDEST_OVER: f64 = 4.0;
+/// Stations that tell how wide a part is at its tip.
+const END_OVER: usize = 12;
 /// One sigma of an opening that is not seen in this frame: a share of what it was.
 const UNSEEN: f32 = 0.15;
 
@@ -26,13 +28,8 @@ pub fn no_crack(out: &mut Measurement, quality: f32) {
 }
 
 /// Writes what belongs to the stations.
-pub fn lists(
-    geometry: &Geometry,
-    profile: &Profile,
-    parts: &[Option<Open>],
-    centre: &[f32],
-    out: &mut Measurement,
-) {
+pub fn lists(known: &Known, profile: &Profile, parts: &[Option<Open>], out: &mut Measurement) {
+    let (geometry, centre) = (&*known.geometry, &known.centre[..]);
     let mut path = vec![f32::NAN; 2 * geometry.slots()];
     let mut numbers = vec![f32::NAN; geometry.slots()];
     for (number, (branch, part)) in geometry.branches.iter().zip(parts).enumerate() {
@@ -40,7 +37,7 @@ pub fn lists(
             let is_open = part.is_some_and(|part| part.stations().contains(&k));
             out.arrays[schema::WIDTH][k] = profile.opening[k].max(0.0);
             out.array_errors[schema::WIDTH][k] =
-                own_error(profile, k).hypot(profile.common_error[k]);
+                station_error(profile, known, k).hypot(profile.common_error[k]);
             if profile.opening[k].is_nan() {
                 out.arrays[schema::WIDTH][k] = f32::NAN;
                 out.array_errors[schema::WIDTH][k] = f32::NAN;
@@ -65,6 +62,21 @@ pub fn lists(
     out.constants.push((schema::BRANCH, numbers));
 }
 
+/// One sigma of one station's opening by what differs from station to station, px.
+fn station_error(profile: &Profile, known: &Known, k: usize) -> f32 {
+    let texture = (profile.excess[k] - 1.0) * unshared(known.past[k].frames);
+    (profile.noise_error[k] * (1.0 + texture).sqrt()).hypot(profile.bend_error[k])
+}
+
+/// By how much fewer stations share what is the same in every frame than share the noise. What is
+/// expected of an opening takes over `g = OPENING_SHARE · S` of a frame's deviation, where S is the
+/// share of a wave along the crack that the Gaussian mean over stations passes. After n frames the waves
+/// with S > 0.7/(n g/S) are in what is expected, and no mean over stations takes them out again.
+fn unshared(frames: f32) -> f32 {
+    let waves = (frames * OPENING_SHARE / 0.7).max(1.0).ln();
+    (std::f32::consts::FRAC_2_SQRT_PI * (2.0 * waves).sqrt()).max(1.0)
+}
+
 /// Opening of a station, its own one sigma, and the one that it shares with others, px: as it was
 /// before, where it is not seen.
 fn opening(profile: &Profile, known: &Known, k: usize) -> (f64, f64, f64) {
@@ -76,8 +88,23 @@ fn opening(profile: &Profile, known: &Known, k: usize) -> (f64, f64, f64) {
     (f64::from(before), 0.0, f64::from(UNSEEN * before.max(1.0)))
 }
 
-/// Mean opening of an open part and its one sigma, px.
-pub fn mean(known: &Known, profile: &Profile, open: Open) -> (f64, f64) {
+/// Mean opening of an open part and its one sigma, px. Where the part ends is not known either: a px
+/// more of a narrow tip makes the mean less.
+pub fn mean(known: &Known, profile: &Profile, open: Open, tip: &Tip) -> (f64, f64) {
+    let (value, error) = mean_over(known, profile, open);
+    let end = if tip.forward {
+        open.last.saturating_sub(END_OVER).max(open.first)..=open.last
+    } else {
+        open.first..=(open.first + END_OVER).min(open.last)
+    };
+    let count = end.clone().count() as f64;
+    let end = end.map(|k| opening(profile, known, k).0).sum::<f64>() / count;
+    let by_length = (value - end) / tip.length.max(1.0);
+    (value, error.hypot(by_length * tip.length_error))
+}
+
+/// The same where the part's ends are taken for certain.
+fn mean_over(known: &Known, profile: &Profile, open: Open) -> (f64, f64) {
     let (mut sum, mut weight, mut variance, mut common) = (0.0, 0.0, 0.0, 0.0);
     for k in open.stations() {
         let step = f64::from(known.geometry.step[k]);
@@ -126,7 +153,7 @@ pub fn totals(
     for part in parts.iter().flatten() {
         length += tip::along(geometry, part.first as f64, part.last as f64);
         lines += 1.0;
-        let (mean, error) = mean(known, profile, *part);
+        let (mean, error) = mean_over(known, profile, *part);
         let covered: f64 = part.stations().map(|k| f64::from(geometry.step[k])).sum();
         area += mean * covered;
         variance += (error * covered).powi(2);

@@ -6,11 +6,13 @@
 //! difference, which a smooth opening leaves at zero. Its variance is that of the error itself,
 //! whatever the error comes from.
 
+use std::ops::Range;
+
 use super::geometry::Geometry;
 
-/// For each station the deviation of its own estimate, in sigma of the noise; nothing where it was
-/// not measured.
-pub type Deviations = Vec<Option<f64>>;
+/// For each station its own estimate and the noise's one sigma of it, px; nothing where it was not
+/// measured. Not their ratio: one sigma jumps where a filling begins, and the opening does not.
+pub type Alone = Vec<Option<(f64, f64)>>;
 
 /// One sigma of the stretch of path over which the excess is averaged, px.
 const OVER_PX: f64 = 60.0;
@@ -25,15 +27,26 @@ const MOST: f64 = 9.0;
 const MEDIAN: f64 = 0.455;
 const CLIPPED_MEAN: f64 = 0.98;
 
-/// Excess variance at each station, at least 1; `sharing` is how many stations share a change.
-pub fn excess(geometry: &Geometry, deviations: &Deviations, sharing: f64) -> Vec<f32> {
+/// Excess variance at each station, at least 1; `sharing` is how many stations share a change, and
+/// `is_open` whether a station belongs to what was open before: where that ends, the opening is not
+/// smooth.
+pub fn excess(
+    geometry: &Geometry,
+    alone: &Alone,
+    sharing: f64,
+    is_open: impl Fn(usize) -> bool,
+) -> Vec<f32> {
     let block = (sharing.round() as usize).max(2);
     let mut found: Vec<(usize, f64)> = Vec::new();
     for branch in &geometry.branches {
         // Where the line only goes on straight there is no crack to tell from.
-        let own = &deviations[branch.first..branch.first + branch.own];
-        second_differences(own, block, |place, squared| {
-            found.push((branch.first + place, squared))
+        let own = &alone[branch.first..branch.first + branch.own];
+        second_differences(own, block, |part, squared| {
+            let within = branch.first + part.start..branch.first + part.end;
+            let open = within.clone().filter(|k| is_open(*k)).count();
+            if open == 0 || open == within.len() {
+                found.push(((within.start + within.end) / 2, squared));
+            }
         });
     }
     let mut sorted: Vec<f64> = found.iter().map(|(_, v)| *v).collect();
@@ -42,7 +55,7 @@ pub fn excess(geometry: &Geometry, deviations: &Deviations, sharing: f64) -> Vec
     found.iter_mut().for_each(|(_, v)| *v = v.min(most) / CLIPPED_MEAN);
     let mean = found.iter().map(|(_, v)| v).sum::<f64>() / found.len().max(1) as f64;
     let mean = if found.is_empty() { 1.0 } else { mean };
-    let mut out = vec![f32::NAN; deviations.len()];
+    let mut out = vec![f32::NAN; alone.len()];
     for branch in &geometry.branches {
         let stations = branch.stations();
         let near: Vec<(usize, f64)> =
@@ -62,19 +75,29 @@ pub fn excess(geometry: &Geometry, deviations: &Deviations, sharing: f64) -> Vec
     out
 }
 
-/// Squared second differences of block means, over their variance if each deviation had one sigma.
-fn second_differences(own: &[Option<f64>], block: usize, mut found: impl FnMut(usize, f64)) {
-    let mean = |from: usize| -> Option<f64> {
-        let sum: Option<f64> = own[from..from + block].iter().copied().sum();
-        sum.map(|sum| sum / block as f64)
+/// Squared second differences of block means over their variance by the noise, and the stations that
+/// each is of.
+fn second_differences(
+    own: &[Option<(f64, f64)>],
+    block: usize,
+    mut found: impl FnMut(Range<usize>, f64),
+) {
+    let mean = |from: usize| -> Option<(f64, f64)> {
+        let (mut sum, mut variance) = (0.0, 0.0);
+        for station in &own[from..from + block] {
+            let (value, sigma) = (*station)?;
+            sum += value;
+            variance += sigma * sigma;
+        }
+        let count = block as f64;
+        Some((sum / count, variance / (count * count)))
     };
     let step = (block / 2).max(1);
     for from in (0..(own.len() + 1).saturating_sub(3 * block)).step_by(step) {
-        if let (Some(a), Some(b), Some(c)) =
+        if let (Some((a, va)), Some((b, vb)), Some((c, vc))) =
             (mean(from), mean(from + block), mean(from + 2 * block))
         {
-            let squared = (a - 2.0 * b + c).powi(2) * block as f64 / 6.0;
-            found(from + 3 * block / 2, squared);
+            found(from..from + 3 * block, (a - 2.0 * b + c).powi(2) / (va + 4.0 * vb + vc));
         }
     }
 }
@@ -98,15 +121,27 @@ mod tests {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
         let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
         let noise: Vec<f64> = (0..own + 4).map(|_| normal()).collect();
-        let white: Deviations = noise[..own].iter().map(|v| Some(*v)).collect();
+        let white: Alone = noise[..own].iter().map(|v| Some((*v, 1.0))).collect();
         // Means of five of unit variance: five times the variance in a long mean.
-        let rough: Deviations =
-            (0..own).map(|k| Some(noise[k..k + 5].iter().sum::<f64>() / 5.0f64.sqrt())).collect();
-        let mean = |all: Vec<f32>| all.iter().sum::<f32>() / all.len() as f32;
-        let (white, rough) =
-            (mean(excess(&geometry, &white, 16.0)), mean(excess(&geometry, &rough, 16.0)));
+        let rough: Alone = (0..own)
+            .map(|k| Some((noise[k..k + 5].iter().sum::<f64>() / 5.0f64.sqrt(), 1.0)))
+            .collect();
+        // Open by 6 px up to its middle, and three times better known over a quarter of that.
+        let open = |k: usize| k < own / 2;
+        let partly: Alone = (0..own)
+            .map(|k| {
+                let sigma = if k < own / 8 { 0.3 } else { 1.0 };
+                Some((if open(k) { 6.0 } else { 0.0 } + sigma * noise[k], sigma))
+            })
+            .collect();
+        let mean = |all: &Alone| {
+            let all = excess(&geometry, all, 16.0, open);
+            all.iter().sum::<f32>() / all.len() as f32
+        };
+        let (white, rough, partly) = (mean(&white), mean(&rough), mean(&partly));
         assert!((0.9..1.4).contains(&white), "of noise alone {white}");
         // Blocks of 16 see 4.2 of the 5, and some forty of them scatter by a fifth.
+        assert!((0.9..1.4).contains(&partly), "of a filled part and an end {partly}");
         assert!((3.0..5.5).contains(&rough), "of shared errors {rough}");
     }
 }

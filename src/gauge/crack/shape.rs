@@ -102,7 +102,7 @@ pub fn sums(
 
 /// Φ(u) to 1e-6 and its density (M. Abramowitz and I. Stegun, 26.2.17), without branches.
 #[inline(always)]
-fn normal(u: f32) -> (f32, f32) {
+pub fn normal(u: f32) -> (f32, f32) {
     let size = u.abs();
     let density = 0.398_942_3 * power_of_two(-0.721_347_5 * u * u);
     let t = 1.0 / (1.0 + 0.231_641_9 * size);

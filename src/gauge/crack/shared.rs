@@ -5,17 +5,15 @@
 //! changed contrast), its own value holds for it and the frame is marked.
 
 use super::Crack;
+use super::filling::Filling;
 use super::shape::Guess;
-use super::station::{Solved, Station};
+use super::station::Station;
 
 /// A change of this many sigma, and this share of the value, is one.
 const JUMP_SIGMA: f64 = 4.0;
 const JUMP_SHARE: f64 = 0.08;
 /// 1/variance of what the configuration gives.
 const GIVEN: f32 = 1e12;
-/// Least and largest share of the depth by which stations differ.
-const FILL_LEAST: f32 = 0.02;
-const FILL_MOST: f32 = 0.5;
 
 /// Depth and point spread with what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,6 +29,8 @@ pub struct Shared {
     pub new_psf_information: f32,
     /// One sigma by which stations' depths differ, over the depth.
     pub fill: f32,
+    /// Distance along the crack within which they become independent, by a factor of e, px.
+    pub fill_along: f32,
     /// How far this frame's own values are from what was known, in sigma; 0 where they agree.
     pub depth_jump: f32,
     pub psf_jump: f32,
@@ -46,6 +46,7 @@ impl Shared {
             depth_information: given.map_or((0.3 * depth).powi(-2), |_| GIVEN),
             psf_information: crack.config.psf_px.map_or(0.4f32.powi(-2), |_| GIVEN),
             fill: 0.08,
+            fill_along: 60.0,
             ..Shared::default()
         }
     }
@@ -71,7 +72,7 @@ impl Shared {
         &self,
         crack: &Crack,
         stations: &[Station],
-        (guess, fill): (&[Guess], &[(f32, f64)]),
+        (guess, fill): (&[Guess], &[Filling]),
         known: &Shared,
         free: bool,
     ) -> Shared {
@@ -125,26 +126,6 @@ impl Shared {
         out
     }
 
-    /// How much the depths of wide stations differ beyond their errors.
-    pub fn learn_fill(&mut self, solved: &[Solved], guess: &[Guess], excess: f32) {
-        let (mut sum, mut weight) = (0.0, 0.0);
-        for (solved, guess) in solved.iter().zip(guess) {
-            let (seen, variance) = solved.own_depth;
-            let variance = variance * f64::from(excess);
-            let depth = f64::from(self.depth);
-            let change = seen - depth;
-            if guess.opening > self.psf_px && variance < (0.2 * depth).powi(2) {
-                let tap = 1.0 / (variance + (0.05 * depth).powi(2));
-                sum += tap * ((change * change - variance) / (depth * depth));
-                weight += tap;
-            }
-        }
-        if weight > 0.0 {
-            let seen = (sum / weight).max(0.0).sqrt() as f32;
-            self.fill = seen.clamp(FILL_LEAST, FILL_MOST);
-        }
-    }
-
     /// Texture errs alike in many stations: the frame adds less than its noise says.
     pub fn soften(&mut self, excess: f32) {
         self.new_depth_information /= excess;
@@ -156,11 +137,11 @@ impl Shared {
 fn open(
     stations: &[Station],
     guess: &[Guess],
-    fill: &[(f32, f64)],
+    fill: &[Filling],
     psf_px: f32,
 ) -> ([f64; 2], [f64; 3]) {
     let (mut score, mut information) = ([0.0; 2], [0.0; 3]);
-    for ((station, _), (share, _)) in stations
+    for ((station, _), fill) in stations
         .iter()
         .zip(guess)
         .zip(fill)
@@ -168,7 +149,7 @@ fn open(
     {
         let [cc, cw, cd, cp, ww, wd, wp, dd, dp, pp] = station.information;
         // The station's own depth is a share of the crack's.
-        let share = f64::from(*share);
+        let share = f64::from(fill.share);
         let (cd, wd, dp, dd) = (share * cd, share * wd, share * dp, share * share * dd);
         let plane = cc * ww - cw * cw;
         if !(plane > 1e-9 * cc * ww) {

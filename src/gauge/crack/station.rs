@@ -84,7 +84,7 @@ impl Station {
 pub struct Solved {
     /// Rows of the covariance of (centre, opening, depth), as one station by itself would have it.
     pub covariance: [[f64; 3]; 3],
-    /// Change of the opening by depth and by point spread.
+    /// Change of the opening by what is expected of the depth, and by point spread.
     pub by_depth: f64,
     pub by_psf: f64,
     /// One sigma² of the depth with what is known of it, and of the opening.
@@ -118,8 +118,8 @@ impl Solved {
         let y = [yc, yw, yd];
         let change = [0, 1, 2].map(|i| (0..3).map(|j| covariance[i][j] * y[j]).sum::<f64>());
         let plane = cc * ww - cw * cw;
-        // With depth and point spread held at other values, the opening would be another.
-        let by_depth = -(cc * wd - cw * cd) / plane;
+        // With another depth expected, or another point spread, the opening would be another.
+        let by_depth = covariance[1][2] * prior_depth;
         let by_psf = -(cc * wp - cw * cp) / plane;
         let own = dd - (ww * cd * cd - 2.0 * cw * cd * wd + cc * wd * wd) / plane;
         let own_depth = if own > 1e-6 * dd {

@@ -28,6 +28,8 @@ const ENDS_AFTER_PX: f64 = 6.0;
 const ENDS_FRAMES: std::ops::RangeInclusive<u64> = 4..=32;
 /// Between two looks near an end, and until what they found is known.
 const GROWN_FRAMES: f64 = 32.0;
+/// A line that differs by this from where the crack was thought to be was laid anew, px.
+const LAID_ANEW: f32 = 0.5;
 /// A tip that is open this far into the straight continuation asks for a search, stations.
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
@@ -194,7 +196,14 @@ impl Summary {
                     opening[k] = known.opening[k];
                     let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
                     let [nx, ny] = after.normal[k];
-                    centre[k] = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
+                    let from_line = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
+                    // A line that was laid anew is where the crack was seen; what was thought before,
+                    // beyond the tip or where a corner was cut, is not.
+                    if from_line.abs() < LAID_ANEW {
+                        centre[k] = from_line;
+                    } else {
+                        known.past[k].centred = 0.0;
+                    }
                 }
             }
             self.judge.forget((0..opening.len()).filter(|k| place_moved(*k)));
@@ -246,7 +255,7 @@ impl Summary {
         out: &mut Measurement,
     ) {
         let (geometry, centre) = (&*known.geometry, &known.centre[..]);
-        lists(geometry, profile, parts, centre, out);
+        lists(known, profile, parts, out);
         let own: usize = geometry.branches.iter().map(|b| b.own).sum();
         let measured = geometry
             .branches
@@ -279,7 +288,6 @@ impl Summary {
             return;
         };
         self.forward = Some(tip.forward);
-        let mean = mean(known, profile, open);
         // Since it was last looked for where the tip goes, it may have turned off the line: on
         // average half of the way.
         let pace = self.see_pace(stamp).abs();
@@ -291,6 +299,7 @@ impl Summary {
             ..tip
         };
         let length = (tip.length, tip.length_error);
+        let mean = mean(known, profile, open, &tip);
         let follows = expected_still(&self.expected, [mean, length]);
         if !verdict.marked || follows {
             if let Some(trend) = opening_trend {
