@@ -13,7 +13,7 @@ use super::filling::{self, Filling};
 use super::geometry::Geometry;
 use super::judge::blind;
 use super::known::{Known, Past};
-use super::scatter::{Alone, excess};
+use super::scatter::{Alone, excess, lasting};
 use super::shape::{Guess, Scatter, sums};
 use super::shared::Shared;
 use super::station::{Solved, Station};
@@ -53,8 +53,10 @@ pub struct Profile {
     pub noise_error: Vec<f32>,
     /// What the model errs by where the path bends within the opening, px.
     pub bend_error: Vec<f32>,
-    /// Variance that neighbouring stations show, over what the noise explains; at least 1.
+    /// Variance that neighbouring stations show, over what the noise explains, at least 1: of this frame
+    /// and those before, and of this one by itself.
     pub excess: Vec<f32>,
+    pub excess_seen: Vec<f32>,
     /// One sigma of the opening from depth and point spread, common to all stations, px.
     pub common_error: Vec<f32>,
     /// The same by the station's own pixels, shared with no other.
@@ -341,7 +343,8 @@ impl Rounds<'_> {
                     .then(|| (f64::from(guess.opening) + own, row[1].sqrt()))
             })
             .collect();
-        let excess = excess(self.geometry, &alone, sharing, |k| self.past[k].was_open());
+        let excess_seen = excess(self.geometry, &alone, sharing, |k| self.past[k].was_open());
+        let excess = lasting(&excess_seen, self.past);
         let typical = {
             let known: Vec<f32> = excess.iter().copied().filter(|e| e.is_finite()).collect();
             known.iter().sum::<f32>() / known.len().max(1) as f32
@@ -367,6 +370,7 @@ impl Rounds<'_> {
             depth_seen_error: nan(),
             level: nan(),
             excess,
+            excess_seen,
             shared,
             sharing: sharing as f32,
         };

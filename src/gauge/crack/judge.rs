@@ -163,7 +163,7 @@ pub fn blind(levels: &[f32], past: &[Past]) -> Vec<bool> {
 }
 
 fn typical(profile: &Profile, own: &[usize]) -> f32 {
-    median(own.iter().map(|k| profile.excess[*k]).collect()).unwrap_or(1.0)
+    median(own.iter().map(|k| profile.excess_seen[*k]).collect()).unwrap_or(1.0)
 }
 
 /// The median of the finite values.

@@ -38,6 +38,8 @@ pub struct Past {
     /// Its depth over the crack's, by what it showed itself, and 1/variance of that.
     pub depth: f32,
     pub depth_information: f32,
+    /// How much more than the noise it scattered, as a factor of the variance.
+    pub excess: f32,
     /// Frames in which it was measured, and the share of the last ones in which it was open.
     pub frames: f32,
     pub openness: f32,
@@ -52,6 +54,7 @@ impl Past {
     pub const NONE: Past = Past {
         depth: 1.0,
         depth_information: 0.0,
+        excess: 1.0,
         frames: 0.0,
         openness: 0.0,
         centred: 0.0,

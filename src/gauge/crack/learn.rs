@@ -8,6 +8,7 @@ use super::geometry::Geometry;
 use super::judge::Verdict;
 use super::known::Known;
 use super::opened::Open;
+use super::scatter;
 use super::shared::Shared;
 
 /// Frames (about) over which path and point spread are smoothed; an opening is expected sooner.
@@ -64,6 +65,7 @@ pub fn onto(profile: &Profile, from: &Arc<Geometry>, to: &Arc<Geometry>) -> Opti
         noise_error: take(&profile.noise_error),
         bend_error: take(&profile.bend_error),
         excess: take(&profile.excess),
+        excess_seen: take(&profile.excess_seen),
         common_error: take(&profile.common_error),
         opening_alone: take(&profile.opening_alone),
         alone_error: take(&profile.alone_error),
@@ -108,6 +110,8 @@ pub fn follow(
             past.frames += 1.0;
             past.openness += (1.0 / past.frames).max(1.0 / MEMORY)
                 * (f32::from(u8::from(is_open)) - past.openness);
+            let share = (1.0 / past.frames).max(1.0 / scatter::MEMORY);
+            past.excess += share * (profile.excess_seen[k] - past.excess);
             past.fill(profile, k);
         }
     }

@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::geometry::Geometry;
+use super::known::Past;
 
 /// For each station its own estimate and the noise's one sigma of it, px; nothing where it was not
 /// measured. Not their ratio: one sigma jumps where a filling begins, and the opening does not.
@@ -23,6 +24,9 @@ const MEAN_COUNTS: f64 = 3.0;
 /// A single difference counts for no more than this many times what is typical: something stands
 /// beside the crack there.
 const MOST: f64 = 9.0;
+/// Frames over which the excess is a mean, and the factor by which one that is of another state differs.
+pub const MEMORY: f32 = 16.0;
+const CHANGED: f32 = 4.0;
 /// Median and mean, after this clipping, of the square of a normal variate.
 const MEDIAN: f64 = 0.455;
 const CLIPPED_MEAN: f64 = 0.98;
@@ -73,6 +77,27 @@ pub fn excess(
         }
     }
     out
+}
+
+/// The same with what was seen in the frames before: texture is the same in every frame, and one frame's
+/// few differences scatter. A frame that scatters far more than those before is of another state, and
+/// stands for itself.
+pub fn lasting(seen: &[f32], past: &[Past]) -> Vec<f32> {
+    let (mut now, mut before) = (0.0, 0.0);
+    for (seen, past) in
+        seen.iter().zip(past).filter(|(seen, past)| past.frames > 0.0 && seen.is_finite())
+    {
+        now += seen;
+        before += past.excess;
+    }
+    if now > CHANGED * before {
+        return seen.to_vec();
+    }
+    let share = |past: &Past| 1.0 / (past.frames + 1.0).min(MEMORY);
+    seen.iter()
+        .zip(past)
+        .map(|(seen, past)| past.excess + share(past) * (seen - past.excess))
+        .collect()
 }
 
 /// Squared second differences of block means over their variance by the noise, and the stations that
