@@ -22,6 +22,7 @@ mod known;
 mod learn;
 mod opened;
 mod plane;
+mod rate;
 mod report;
 mod ridge;
 mod scatter;

@@ -39,7 +39,11 @@ pub fn schema(config: &CrackConfig, layout: &Layout) -> Schema {
         ("length", "length of the open part along the path", length),
         ("tip_x", "column of the tip", Dimension::Pixel),
         ("tip_y", "row of the tip", Dimension::Pixel),
-        ("opening_rate", "rate of change of the mean opening", Dimension::Velocity(across)),
+        (
+            "opening_rate",
+            "rate of change of the opening, mean over the open part",
+            Dimension::Velocity(across),
+        ),
         ("propagation_rate", "rate of change of the length", Dimension::Velocity(Axis::Both)),
         ("length_total", "length of the open parts of all lines", length),
         ("lines", "lines with an open part: the crack, its branches, others", Dimension::Pure),

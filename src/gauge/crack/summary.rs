@@ -8,6 +8,7 @@ use super::judge::{Judge, Verdict};
 use super::known::{AHEAD, Known, Past};
 use super::learn::{follow, onto};
 use super::opened::{BELIEVED_SIGMA, Open, open_parts, significance};
+use super::rate::OpeningRate;
 use super::report::{lists, mean, mean_noise, no_crack, totals, typical, widest};
 use super::schema;
 use super::tip;
@@ -49,7 +50,7 @@ pub struct Summary {
     asked: Option<u64>,
     /// The tip is at the end of what is looked at.
     outgrown: bool,
-    opening: Option<Trend>,
+    opening: Option<OpeningRate>,
     length: Option<Trend>,
     /// When the tip was last seen, s, and how far it then went from one frame to the next, px.
     before: Option<f64>,
@@ -66,7 +67,7 @@ impl Summary {
     /// Nothing seen yet.
     pub fn new() -> Summary {
         Summary {
-            opening: Some(Trend::new(TREND_FRAMES)),
+            opening: Some(OpeningRate::new(TREND_FRAMES)),
             length: Some(Trend::new(TREND_FRAMES)),
             ..Summary::default()
         }
@@ -190,7 +191,8 @@ impl Summary {
                 !((ax - bx).hypot(ay - by) < 1.5)
             };
             for k in 0..opening.len() {
-                if place_moved(k) {
+                let mut is_new = place_moved(k);
+                if is_new {
                     known.past[k] = Past::NONE;
                 } else {
                     opening[k] = known.opening[k];
@@ -203,7 +205,11 @@ impl Summary {
                         centre[k] = from_line;
                     } else {
                         known.past[k].centred = 0.0;
+                        is_new = true;
                     }
+                }
+                if is_new && let Some(rate) = &mut self.opening {
+                    rate.forget(k);
                 }
             }
             self.judge.forget((0..opening.len()).filter(|k| place_moved(*k)));
@@ -211,20 +217,20 @@ impl Summary {
             self.judge.forget(0..opening.len());
             known.past.fill(Past::NONE);
             self.seen = 0;
+            self.opening = Some(OpeningRate::new(TREND_FRAMES));
         }
         known.geometry = Arc::clone(after);
         known.opening = opening;
         known.centre = centre;
         self.outgrown = false;
         if found_more {
-            self.begin_rates();
+            self.begin_length();
         }
     }
 
-    /// Rates, and what is expected of a marked frame, begin anew.
-    fn begin_rates(&mut self) {
+    /// The rate of the length, and what is expected of a marked frame, begin anew.
+    fn begin_length(&mut self) {
         self.expected = [None, None];
-        self.opening = Some(Trend::new(TREND_FRAMES));
         self.length = Some(Trend::new(TREND_FRAMES));
     }
 
@@ -292,7 +298,6 @@ impl Summary {
         // average half of the way.
         let pace = self.see_pace(stamp).abs();
         let turned = 0.5 * pace * self.ends_every() as f64;
-        let (opening_trend, length_trend) = (&mut self.opening, &mut self.length);
         let tip = tip::Tip {
             along_error: tip.along_error.hypot(turned),
             length_error: tip.length_error.hypot(turned),
@@ -302,10 +307,10 @@ impl Summary {
         let mean = mean(known, profile, open, &tip);
         let follows = expected_still(&self.expected, [mean, length]);
         if !verdict.marked || follows {
-            if let Some(trend) = opening_trend {
-                trend.push(stamp.time_s, mean.0, mean_noise(profile, open));
+            if let Some(rate) = &mut self.opening {
+                rate.push(stamp.time_s, &profile.opening, mean_noise(profile, open));
             }
-            if let Some(trend) = length_trend
+            if let Some(trend) = &mut self.length
                 && !tip.hidden
             {
                 trend.push(stamp.time_s, length.0, length.1);
@@ -324,18 +329,21 @@ impl Summary {
             }
         }
         if verdict.renewed {
-            self.begin_rates();
+            self.begin_length();
+            self.opening = Some(OpeningRate::new(TREND_FRAMES));
         }
         if verdict.marked && !follows {
             // The frame looks different and says something new: one of both is wrong.
             return;
         }
-        let slope =
-            |trend: &Option<Trend>| trend.as_ref().map_or((f64::NAN, f64::NAN), Trend::slope);
+        let unknown = (f64::NAN, f64::NAN);
         set(schema::WIDTH_MEAN, mean);
         set(schema::WIDTH_MAX, widest(known, profile, open));
-        set(schema::OPENING_RATE, slope(&self.opening));
-        set(schema::PROPAGATION_RATE, slope(&self.length));
+        set(
+            schema::OPENING_RATE,
+            self.opening.as_ref().map_or(unknown, |rate| rate.slope(open.stations())),
+        );
+        set(schema::PROPAGATION_RATE, self.length.as_ref().map_or(unknown, Trend::slope));
         let (total, lines, area) = totals(known, profile, parts, &tip);
         set(schema::LINES, (lines, 0.0));
         set(schema::AREA, area);
