@@ -147,11 +147,14 @@ fn laid_out(
     }
     let branches = out.geometry.branches.clone();
     out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
-    if crack.layout.along.is_none() {
-        let branches = centred_where_new(crack, view, known, &out);
-        out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    if crack.layout.along.is_some() {
+        return out;
     }
-    if let Some(branches) = kink::sharpened(crack, view, &out) {
+    let seen = fit(crack, view, &out);
+    let parts = open_parts(&out, &seen);
+    let branches = centred_where_new(crack, known, &out, &seen);
+    out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    if let Some(branches) = kink::sharpened(crack, view, &out, &parts) {
         out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
     }
     out
@@ -159,8 +162,7 @@ fn laid_out(
 
 /// The lines with those nodes that were not there before moved to where the fit sees the crack: a trace
 /// is right to a pixel.
-fn centred_where_new(crack: &Crack, view: &View<'_>, known: &Known, new: &Known) -> Vec<Branch> {
-    let seen = fit(crack, view, new);
+fn centred_where_new(crack: &Crack, known: &Known, new: &Known, seen: &Profile) -> Vec<Branch> {
     let centre: Vec<f32> = (0..new.opening.len())
         .map(|k| {
             let ([ax, ay], [bx, by]) = (known.geometry.at[k], new.geometry.at[k]);

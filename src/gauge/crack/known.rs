@@ -99,7 +99,8 @@ impl Known {
             known = known.centred(crack, &profile);
             profile = fit(crack, view, &known);
         }
-        if let Some(branches) = kink::sharpened(crack, view, &known) {
+        let parts = open_parts(&known, &profile);
+        if let Some(branches) = kink::sharpened(crack, view, &known, &parts) {
             let Known { opening, shared, .. } = known;
             known = Known::laid_out(crack, &root, branches, opening, shared);
             profile = fit(crack, view, &known);
