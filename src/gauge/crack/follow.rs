@@ -31,6 +31,11 @@ const LENGTH_LEAST: usize = 24;
 /// Shorter continuations are noise of the trace, px.
 const CONTINUED_LEAST: usize = 4;
 
+/// Where it seems this many times as wide as the crack at its end, it is something else: a deposit in front
+/// of a tip looks like a ridge, too. A narrow crack seems to have this half width, px.
+const WIDER: f32 = 4.0;
+const NARROW: f32 = 2.2;
+
 /// Half the side of the square about an end in which is looked for where it goes on, px.
 const WINDOW: usize = 48;
 /// A node that lies this far from where it was is a new one, px, and moves to the centre where that is
@@ -255,8 +260,10 @@ fn beyond(
     }
     let along = [(at[0] - from[0]) / long, (at[1] - from[1]) / long];
     let mut best: Option<Vec<[f32; 2]>> = None;
-    for (line, _) in lines {
-        for line in [line.clone(), line.reversed()] {
+    let widest = WIDER * (0.5 * opening).max(NARROW);
+    for (line, half) in lines {
+        let turned: Vec<f32> = half.iter().rev().copied().collect();
+        for (line, half) in [(line.clone(), half), (line.reversed(), &turned)] {
             let Some((node, far)) = line.nearest(at) else { continue };
             let ahead = line.points[(node + 8).min(line.points.len() - 1)];
             let behind = line.points[node.saturating_sub(4)];
@@ -270,7 +277,9 @@ fn beyond(
             let past = |p: &&[f32; 2]| (p[0] - at[0]) * along[0] + (p[1] - at[1]) * along[1] >= 0.8;
             let skipped = line.points[node..].iter().position(|p| past(&p));
             let Some(skipped) = skipped else { continue };
-            let tail = line.points[node + skipped..].to_vec();
+            let start = node + skipped;
+            let like = half[start..].iter().take_while(|half| **half <= widest).count();
+            let tail = line.points[start..start + like].to_vec();
             let Some(tail) = ends::leaving(tail, at, along, opening) else { continue };
             let longer = best.as_ref().is_none_or(|best| tail.len() > best.len());
             if tail.len() >= CONTINUED_LEAST && longer {
