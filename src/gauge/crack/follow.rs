@@ -156,10 +156,9 @@ fn laid_out(
         return out;
     }
     let seen = fit(crack, view, &out);
-    let parts = open_parts(&out, &seen);
     let branches = centred_where_new(crack, known, &out, &seen);
     out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
-    if let Some(branches) = kink::sharpened(crack, view, &out, &parts) {
+    if let Some(branches) = kink::sharpened(crack, view, &out) {
         out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
     }
     out

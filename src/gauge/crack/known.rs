@@ -99,8 +99,7 @@ impl Known {
             known = known.centred(crack, &profile);
             profile = fit(crack, view, &known);
         }
-        let parts = open_parts(&known, &profile);
-        if let Some(branches) = kink::sharpened(crack, view, &known, &parts) {
+        if let Some(branches) = kink::sharpened(crack, view, &known) {
             let Known { opening, shared, .. } = known;
             known = Known::laid_out(crack, &root, branches, opening, shared);
             profile = fit(crack, view, &known);

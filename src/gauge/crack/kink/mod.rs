@@ -15,33 +15,20 @@ mod turns;
 use super::Crack;
 use super::geometry::Branch;
 use super::known::Known;
-use super::opened::Open;
 use crate::gauge::View;
 use pixels::Around;
 use turns::turns;
 
-/// The lines of `known` with their kinks sharp; nothing where there is none to sharpen. Only where both
-/// arms are among the open `parts`: where a line turns off into a deposit beside its end, the corner of
-/// both is none. Nodes keep their numbers: about a kink they stand a little further apart.
-pub fn sharpened(
-    crack: &Crack,
-    view: &View<'_>,
-    known: &Known,
-    parts: &[Option<Open>],
-) -> Option<Vec<Branch>> {
+/// The lines of `known` with their kinks sharp; nothing where there is none to sharpen. Their nodes
+/// keep their numbers: about a kink they stand a little further apart.
+pub fn sharpened(crack: &Crack, view: &View<'_>, known: &Known) -> Option<Vec<Branch>> {
     if crack.layout.along.is_some() {
         return None;
     }
     let mut branches = known.geometry.branches.clone();
     let mut changed = false;
     for line in 0..branches.len() {
-        let Some(part) = parts.get(line).copied().flatten() else { continue };
         for kink in turns(&branches[line], &known.opening) {
-            let place = branches[line].first + kink.node;
-            let (from, to) = (place - kink.arm, place + kink.arm);
-            if !(part.stations().contains(&from) && part.stations().contains(&to)) {
-                continue;
-            }
             let around = Around::of(crack, view, known, &branches, line, &kink);
             let Some(nodes) = around.and_then(|around| around.corner()) else { continue };
             let from = kink.node - kink.arm;
