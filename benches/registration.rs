@@ -5,8 +5,9 @@
 //! One line for each scene and dose: r.m.s. error about the mean over the bound of a known
 //! template, standard deviation of the normalised errors, and the part of the error that follows
 //! the sub-pixel phase. All frames but the first count, those before the template has grown too.
-//! Under "squares" stands the bound of the registration's squares, each of unknown brightness and
-//! contrast, over that of the whole field: what a known template would leave of it.
+//! Under "squares" stands the bound of the registration's squares, which keep off the field's border,
+//! over that of the whole field: what a known template would leave of it; under "uneven" the same
+//! where light is so uneven that each square's brightness and contrast are unknown.
 
 use liwatch::frame::{Image, Samples};
 use liwatch::noise::{drift_bound, drift_bound_by_squares};
@@ -32,11 +33,12 @@ fn main() {
     let frames = if arguments.iter().any(|a| a == "long") { LONG * FRAMES } else { FRAMES };
     println!("{size}² u16, {frames} frames, template running");
     println!(
-        "{:<10} {:>7} {:>10} {:>11} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
+        "{:<10} {:>7} {:>10} {:>11} {:>11} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
         "scene",
         "counts",
         "bound px",
         "squares",
+        "uneven",
         "x",
         "y",
         "late x",
@@ -81,17 +83,25 @@ fn line(name: &str, dose: f64, scene: &Scene) {
     let mut expected = Vec::new();
     scene.expected(0, &mut expected);
     let bound = drift_bound(&expected, &[], frame.width, &scene.config.camera);
-    let squares = sequence.look(&frame).grid.map_or_else(String::new, |grid| {
+    let camera = &scene.config.camera;
+    let grid = sequence.look(&frame).grid;
+    let [squares, uneven] = grid.map_or_else(Default::default, |grid| {
+        let width = frame.width;
+        let inside: Vec<bool> = (0..width * frame.height)
+            .map(|pixel| grid.cell_at(pixel % width, pixel / width).is_some())
+            .collect();
         let corners = (0..grid.cells()).map(|cell| grid.corner(cell));
-        let camera = &scene.config.camera;
-        let squares = drift_bound_by_squares(&expected, frame.width, corners, grid.side, camera);
-        format!("{:.2} {:.2}", squares.0 / bound.0, squares.1 / bound.1)
+        [
+            drift_bound(&expected, &inside, width, camera),
+            drift_bound_by_squares(&expected, width, corners, grid.side, camera),
+        ]
+        .map(|left| format!("{:.2} {:.2}", left.0 / bound.0, left.1 / bound.1))
     });
     let (x, y) = (errors.rms(0, 0) / bound.0, errors.rms(1, 0) / bound.1);
     let late = scene.config.frames / 2;
     let (late_x, late_y) = (errors.rms(0, late) / bound.0, errors.rms(1, late) / bound.1);
     println!(
-        "{name:<10} {dose:>7} {:>10.5} {squares:>11} {x:>7.2} {y:>7.2} {late_x:>7.2} {late_y:>7.2} {:>7.2} {:>7.3} {:>7}",
+        "{name:<10} {dose:>7} {:>10.5} {squares:>11} {uneven:>11} {x:>7.2} {y:>7.2} {late_x:>7.2} {late_y:>7.2} {:>7.2} {:>7.3} {:>7}",
         bound.0.hypot(bound.1) / std::f64::consts::SQRT_2,
         errors.pull(),
         phase_bias(scene, &mut sequence) / bound.0,

@@ -17,6 +17,7 @@ use super::compare::TileSums;
 use super::level::{Level, Phase, Tile};
 use super::motion::Motion;
 use super::solve::{Local, Monomials, beyond, within};
+use super::tone::Tone;
 
 /// Agreement of the tiles' brightness.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,6 +25,17 @@ pub struct Brightness {
     /// Mean of the squared differences over their variance: 1 when only noise differs.
     pub misfit: f64,
     pub tiles: usize,
+}
+
+/// How a frame was lit against its template.
+#[derive(Clone, Copy, Debug)]
+pub struct Beam {
+    /// Its brightness over the template's.
+    pub gain: f64,
+    /// What its look does to the tiles' means.
+    pub tone: Tone,
+    /// The variance of a score equation's sum over that of one frame like the template.
+    pub noise: f64,
 }
 
 /// One tile's equation.
@@ -93,12 +105,12 @@ fn pixels(level: &Level) -> f64 {
 }
 
 /// Sets up the equations of the tiles that take part, at a motion; `lights` then has one for each tile
-/// of `sums`. `noise` is the variance of a score equation's sum over that of one frame like the template.
+/// of `sums`. Beyond `reach` the polynomials are not trusted, px.
 pub fn equations(
     level: &Level,
     sums: &[TileSums],
-    (gain, noise, reach): (f64, f64, f64),
-    motion: &Motion,
+    beam: Beam,
+    (motion, reach): (&Motion, f64),
     locals: &[Local],
     (lights, scatter): (&mut Vec<Light>, &mut Vec<f64>),
 ) {
@@ -116,16 +128,16 @@ pub fn equations(
             monomials = Monomials::at(level.shape.order, within);
             known = Some(within);
         }
-        *light = equation(level, sum, phase, gain, &monomials);
+        *light = equation(level, sum, phase, beam, &monomials);
     }
-    weigh(noise, lights, scatter);
+    weigh(beam.noise, lights, scatter);
 }
 
 fn equation(
     level: &Level,
     sum: &TileSums,
     phase: &Phase,
-    gain: f64,
+    Beam { gain, tone, .. }: Beam,
     monomials: &Monomials,
 ) -> Light {
     /// A slope is believed when its square is this many times what the template's noise makes.
@@ -138,8 +150,8 @@ fn equation(
     let believed = |slope: f64| (1.0 - BELIEVED * noise / (slope * slope)).max(0.0);
     let slope = [x, y].map(|slope| if slope == 0.0 { 0.0 } else { slope * believed(slope) });
     Light {
-        residual: sum.brightness / gain - expected,
-        slope,
+        residual: sum.brightness / gain - tone.mean(expected / pixels(level)) * pixels(level),
+        slope: slope.map(|slope| slope * tone.spread),
         weight: 0.0,
         variance: variance(level, tile, gain),
         expected,

@@ -15,7 +15,7 @@ pub struct TileSums {
     pub phase: usize,
     /// Where the weights stood: whole-pixel shift and phase together, px.
     pub at: (f64, f64),
-    /// `Σ w gx I`, `Σ w gy I`, `Σ w structure I` (0 where the level has no structure).
+    /// `Σ w gx (I − offset)`, the same for gy, `Σ w structure I` (0 where the level has no structure).
     pub sums: [f64; 3],
     /// `Σ (I − offset)`.
     pub brightness: f64,
@@ -59,6 +59,9 @@ pub fn compare(
             }
         };
         let mut known = [f64::from(sums[0]), f64::from(sums[1]), f64::from(sums[2])];
+        for (sum, pedestal) in known.iter_mut().zip(prepared.pedestals[index]) {
+            *sum -= level.offset_counts * pedestal;
+        }
         if pattern > 0.0 {
             for (sum, meeting) in known.iter_mut().zip(&prepared.meetings) {
                 *sum -= pattern * tile.pixels * meeting.at(shift_x as i64, shift_y as i64);

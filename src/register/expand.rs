@@ -200,25 +200,34 @@ impl<'a> Expander<'a> {
         multiply(&tile.weight, &tile.value, &mut tile.weighted_value);
         let pixels = tile.weight.iter().filter(|w| **w > 0.0).count() as f64;
 
-        // Neither the tile's brightness nor its contrast may pass for a displacement: the components
-        // of the gradients along 1 and along the template are taken out.
+        // The tile's brightness may not pass for a displacement, nor, where places are searched, its
+        // contrast: the components of the gradients along the template, and along 1, are taken out.
+        let offset = *offset_counts;
         let total: f64 = sum(&tile.weight);
-        let mean_value = sum(&tile.weighted_value) / total;
-        let spread = inner_product(&tile.weighted_value, &tile.value) / total - mean_value.powi(2);
+        let value = sum(&tile.weighted_value) / total;
+        let square = inner_product(&tile.weighted_value, &tile.value) / total;
+        // From where the template is counted: its mean, or the camera's offset.
+        let origin = if shape.structure { value } else { offset };
+        let spread = square - 2.0 * origin * value + origin * origin;
         let mut slopes = [0.0; 2];
+        let mut pedestal = [0.0; 2];
         for (channel, gradient) in tile.channels[..channels].iter_mut().enumerate() {
             let mean = inner_product(&tile.weight, gradient) / total;
             let mut slope = 0.0;
             if channel < 2 {
                 let product = inner_product(&tile.weighted_value, gradient) / total;
                 // A tile without contrast (saturated, blank) has no component along it.
-                if spread > 1e-9 * mean_value * mean_value && spread > 0.0 {
-                    slope = (product - mean_value * mean) / spread;
+                if spread > 1e-9 * value * value && spread > 0.0 {
+                    slope = (product - origin * mean) / spread;
                 }
                 slopes[channel] = slope;
             }
-            take_out(gradient, &tile.value, (mean - slope * mean_value) as f32, slope as f32);
+            let constant = if shape.structure { mean } else { 0.0 } - slope * origin;
+            take_out(gradient, &tile.value, constant as f32, slope as f32);
             multiply(&tile.weight, gradient, &mut tile.weighted[channel]);
+            if channel < 2 && !shape.structure {
+                pedestal[channel] = sum(&tile.weighted[channel]);
+            }
         }
 
         for (channel, weights) in tile.weighted[..channels].iter().enumerate() {
@@ -230,7 +239,8 @@ impl<'a> Expander<'a> {
         let [wx, wy, ws] = &tile.weighted;
         let [gx, gy, structure] = &tile.channels;
         let variance = [inner_product(wx, gx), inner_product(wx, gy), inner_product(wy, gy)];
-        let mut expansion = Expansion { variance, ..Expansion::default() };
+        let mean = value - offset;
+        let mut expansion = Expansion { variance, pedestal, mean, ..Expansion::default() };
         if shape.structure {
             expansion.structure_variance = inner_product(ws, structure);
         }
@@ -252,14 +262,17 @@ impl<'a> Expander<'a> {
             // T(x − δ) = Σ (−δx)ⁱ (−δy)ʲ / (i! j!) · ∂ⁱx∂ʲy T
             let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
             let factor = sign / (factorial(i) * factorial(j));
-            let [x, y] =
-                [0, 1].map(|axis| products[axis] - overlap[axis] + slopes[axis] * overlap[3]);
+            // What the camera's offset adds, which the sums of a frame are told without.
+            let dark = if i + j == 0 { offset } else { 0.0 };
+            let [x, y] = [0, 1].map(|axis| {
+                products[axis] - overlap[axis] + slopes[axis] * overlap[3] - dark * pedestal[axis]
+            });
             expansion.x.push(factor * x);
             expansion.y.push(factor * y);
             if shape.structure {
                 expansion.structure.push(factor * (products[2] - overlap[2]));
             } else {
-                let dark = if i + j == 0 { *offset_counts * (side * side) as f64 } else { 0.0 };
+                let dark = dark * (side * side) as f64;
                 expansion.brightness.push(factor * sum_of_square(image, width, side) - dark);
             }
         }

@@ -66,6 +66,10 @@ pub struct Expansion {
     pub structure: Vec<f64>,
     /// The same for `Σ (T(x − δ) − offset)`, where it has none.
     pub brightness: Vec<f64>,
+    /// `Σ w gx`, `Σ w gy`: what a count everywhere adds to the two sums.
+    pub pedestal: [f64; 2],
+    /// Mean of the template above the camera's offset, with the pixels' weights.
+    pub mean: f64,
     /// Variance of the two sums from the noise of one frame: xx, xy, yy.
     pub variance: [f64; 3],
     /// Variance of the structure's sum.
@@ -112,6 +116,10 @@ pub struct Phase {
     pub coefficients: Vec<f64>,
     /// Tile after tile: the coefficients of its brightness; empty where the level has a structure.
     pub brightness: Vec<f64>,
+    /// What a count everywhere adds to each tile's sums for x and for y.
+    pub pedestals: Vec<[f64; 2]>,
+    /// Mean of each tile's template above the camera's offset, with the pixels' weights.
+    pub means: Vec<f64>,
     /// Variances of each tile's sums: xx, xy, yy.
     pub variance: Vec<[f64; 3]>,
     pub structure_variance: Vec<f64>,
@@ -278,6 +286,8 @@ impl Phase {
             weights: vec![0.0; tiles.len() * per_tile],
             coefficients: Vec::with_capacity(tiles.len() * terms(shape.order) * shape.channels()),
             brightness: Vec::new(),
+            pedestals: Vec::with_capacity(tiles.len()),
+            means: Vec::with_capacity(tiles.len()),
             variance: Vec::with_capacity(tiles.len()),
             structure_variance: Vec::with_capacity(tiles.len()),
             meetings: bank.meetings(template.footprint, shape.channels()),
@@ -287,6 +297,8 @@ impl Phase {
             let found = expander.expand((tile.x, tile.y), out);
             phase.coefficients.extend([found.x, found.y, found.structure].into_iter().flatten());
             phase.brightness.extend(found.brightness);
+            phase.pedestals.push(found.pedestal);
+            phase.means.push(found.mean);
             phase.variance.push(found.variance);
             phase.structure_variance.push(found.structure_variance);
         }

@@ -28,6 +28,7 @@ mod small;
 mod solve;
 mod spectrum;
 mod template;
+mod tone;
 mod track;
 
 pub use motion::{Freedom, Motion};

@@ -6,7 +6,7 @@
 //! next phase, tell c: the difference of the two over the promised difference. It holds for any
 //! symmetric blur, since only the slope counts.
 
-use super::compare::compare;
+use super::compare::{TileSums, compare};
 use super::level::Level;
 use super::motion::Motion;
 use super::observe::Scratch;
@@ -56,9 +56,17 @@ pub fn contrast(
             promised(level, sum, &fit.motion, ask.reach),
             promised(level, other, &fit.motion, ask.reach),
         );
+        // What the tile's mean adds has no part in it, in the template and in the frame.
+        let mean = |sum: &TileSums| level.phases[sum.phase].means[sum.tile];
+        let pedestal =
+            |sum: &TileSums, axis: usize| level.phases[sum.phase].pedestals[sum.tile][axis];
+        let (here, there) = (mean(sum), mean(other));
+        let (here_now, there_now) = (fit.tone.mean(here), fit.tone.mean(there));
         for axis in 0..2 {
-            found[axis] += (sum.sums[axis] - other.sums[axis]) / fit.gain;
-            expected[axis] += a[axis] - b[axis];
+            let (near, far) = (pedestal(sum, axis), pedestal(other, axis));
+            let now = near * here_now - far * there_now;
+            found[axis] += (sum.sums[axis] - other.sums[axis]) / fit.gain - now;
+            expected[axis] += a[axis] - b[axis] - (near * here - far * there);
             let one = |phase: usize| level.phases[phase].variance[sum.tile][2 * axis];
             variance[axis] += (one(sum.phase) + one(other.phase)) / fit.gain;
         }

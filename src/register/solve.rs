@@ -5,12 +5,13 @@
 //! step of the motion's parameters, so the weighted normal equations are solved two or three
 //! times. Tiles in which something of its own moves are left out ([`outliers`](super::outliers)).
 
-use super::brightness::{self, Brightness, Light};
+use super::brightness::{self, Beam, Brightness, Light};
 use super::compare::TileSums;
-use super::level::{Level, terms};
+use super::level::{Level, Phase, terms};
 use super::motion::{Freedom, Motion, PARAMETERS};
 use super::outliers::{Outliers, robust_shift};
 use super::small::{Square, solve as solve_linear};
+use super::tone::Tone;
 
 /// What the caller knows before.
 #[derive(Clone, Copy)]
@@ -39,6 +40,8 @@ pub struct Fit {
     pub tiles_in_frame: usize,
     /// The frame's brightness against the template's.
     pub gain: f64,
+    /// What its look does to the tiles' means.
+    pub tone: Tone,
     /// The template's structure found in the frame, over what the motion promises; NaN for
     /// levels without structure.
     pub likeness: f64,
@@ -92,7 +95,15 @@ pub fn solve(
     space: &mut SolveSpace,
 ) -> Option<Fit> {
     let gain = brightness::ratio(level, sums, ask.masked, &mut space.ratios)?;
-    let scale = Scale { measured: 1.0 / (gain * ask.contrast), noise: noise(level, gain, ask) };
+    // Where the look is the same, a tile's mean is known better than from its frame.
+    let same = ask.contrast == 1.0 || level.shape.structure;
+    let tone = if same { Tone::SAME } else { Tone::of(level, sums, gain, ask.masked) };
+    let scale = Scale {
+        measured: 1.0 / (gain * ask.contrast),
+        contrast: ask.contrast,
+        tone,
+        noise: noise(level, gain, ask),
+    };
     let reach_px = level.reach();
     let SolveSpace { locals, outliers, lights, ratios } = space;
     let mut motion = ask.start;
@@ -119,8 +130,9 @@ pub fn solve(
     let lit = !level.shape.structure;
     lights.clear();
     if lit {
-        let known = (gain, scale.noise, ask.reach);
-        brightness::equations(level, sums, known, &motion, locals, (&mut *lights, &mut *ratios));
+        let known = Beam { gain, tone, noise: scale.noise };
+        let at = (&motion, ask.reach);
+        brightness::equations(level, sums, known, at, locals, (&mut *lights, &mut *ratios));
     }
     let normal = Normal::of(level, ask.freedom, reach_px, locals, lights);
     if lit {
@@ -137,6 +149,7 @@ pub fn solve(
         tiles: locals.iter().filter(|local| local.used).count(),
         tiles_in_frame: in_frame,
         gain,
+        tone,
         likeness,
         significance,
         likeness_of_all: of_all,
@@ -149,8 +162,22 @@ pub fn solve(
 #[derive(Clone, Copy)]
 struct Scale {
     measured: f64,
+    contrast: f64,
+    tone: Tone,
     /// Variance of a measured sum, over that of one frame like the template.
     noise: f64,
+}
+
+impl Scale {
+    /// What a tile's mean adds to its two sums beyond what the template promises with the structure.
+    fn mean(&self, phase: &Phase, tile: usize) -> [f64; 2] {
+        if self.contrast == 1.0 {
+            return [0.0; 2];
+        }
+        let mean = phase.means[tile];
+        let beyond = self.tone.mean(mean) / self.contrast - mean;
+        phase.pedestals[tile].map(|pedestal| pedestal * beyond)
+    }
 }
 
 /// A dimmer beam is a noisier one, and the template adds its own share.
@@ -224,12 +251,13 @@ fn evaluate(
         let start = sum.tile * stride;
         let coefficients = &level.phases[sum.phase].coefficients[start..start + 2 * count];
         let (x, y) = coefficients.split_at(count);
-        let sums = monomials.sums(x, y);
-        let [value_x, value_y, xx, xy, yx, yy] = sums;
+        let measured = sum.sums;
+        let [value_x, value_y, xx, xy, yx, yy] = monomials.sums(x, y);
         let (over_x, over_y) = (delta.0 - within.0, delta.1 - within.1);
+        let mean = scale.mean(&level.phases[sum.phase], sum.tile);
         local.residual = [
-            sum.sums[0] * scale.measured - value_x - xx * over_x - xy * over_y,
-            sum.sums[1] * scale.measured - value_y - yx * over_x - yy * over_y,
+            measured[0] * scale.measured - mean[0] - value_x - xx * over_x - xy * over_y,
+            measured[1] * scale.measured - mean[1] - value_y - yx * over_x - yy * over_y,
         ];
         local.slope = [xx, xy, yx, yy];
     }

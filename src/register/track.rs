@@ -119,7 +119,7 @@ const COST: f64 = 0.03;
 const KNOWN_WELL_PX: f64 = 0.003;
 /// A template that has its least frames takes so many pixels of each further one on average: of large
 /// frames, which cost much to fold in, it takes only some.
-const GROWTH_PIXELS: usize = 4 << 20;
+const GROWTH_PIXELS: usize = 2 << 20;
 /// Likeness and contrast are smoothed over this many frames.
 const LOOK_FRAMES: f64 = 8.0;
 /// The scale of the noise is averaged over so many frames, and kept in this range.
@@ -276,6 +276,12 @@ impl Tracker {
         if (self.contrast - 1.0).abs() > 3.0 * sigma { self.contrast } else { 1.0 }
     }
 
+    /// The look is about to be another, or a template of the new look still grows: what that takes up
+    /// of the contrast's error stays.
+    fn is_changing(&self) -> bool {
+        self.different > 0 || self.keyframe != self.seen_keyframe
+    }
+
     fn prediction(&self, index: u64) -> Prediction {
         let (last, motion) = self.last.unwrap_or((index, Motion::default()));
         let prediction = Prediction {
@@ -286,7 +292,7 @@ impl Tracker {
             likeness: self.likeness,
             misfit: self.misfit,
             masked: self.evidence.masked(),
-            measure_contrast: index.is_multiple_of(CONTRAST_EVERY),
+            measure_contrast: index.is_multiple_of(CONTRAST_EVERY) || self.is_changing(),
             pattern: self.pattern.share(),
             measure_pattern: self.pattern.is_wanted(index, &motion),
         };
