@@ -72,6 +72,15 @@ pub struct Local {
     pub masked: bool,
 }
 
+impl Local {
+    /// The same tile at a motion that is so little further, px, that its slopes hold.
+    fn shift(&mut self, x: f64, y: f64) {
+        let [xx, xy, yx, yy] = self.slope;
+        self.residual[0] -= xx * x + xy * y;
+        self.residual[1] -= yx * x + yy * y;
+    }
+}
+
 /// Work space, reused from frame to frame.
 #[derive(Default)]
 pub struct SolveSpace {
@@ -137,8 +146,11 @@ pub fn solve(
     let normal = Normal::of(level, ask.freedom, reach_px, locals, lights);
     if lit {
         // One step more, with what the brightness says: that is linear enough.
+        let before = motion;
         motion.step(ask.freedom, reach_px, &normal.step()?);
-        evaluate(level, sums, scale, ask.reach, &motion, locals);
+        if !went_little(&before, &motion, locals) {
+            evaluate(level, sums, scale, ask.reach, &motion, locals);
+        }
     }
     let covariance = normal.covariance(excess)?;
     let Likeness { likeness, significance, of_all } =
@@ -215,9 +227,13 @@ fn newton(
     for _ in 0..STEPS {
         evaluate(level, sums, scale, ask.reach, &motion, locals);
         let step = Normal::of(level, ask.freedom, level.reach(), locals, &[]).step()?;
+        let before = motion;
         motion.step(ask.freedom, level.reach(), &step);
         if !motion.is_finite() {
             return None;
+        }
+        if went_little(&before, &motion, locals) {
+            return Some(motion);
         }
         if step.iter().all(|part| part.abs() < 1e-4) {
             break;
@@ -225,6 +241,18 @@ fn newton(
     }
     evaluate(level, sums, scale, ask.reach, &motion, locals);
     Some(motion)
+}
+
+/// Brings the residuals to where a step led, when that is a shift so small that the slopes hold: the next
+/// step of Newton's method would be shorter than 1e-4 px.
+fn went_little(before: &Motion, motion: &Motion, locals: &mut [Local]) -> bool {
+    const LITTLE_PX: f64 = 0.01;
+    let (x, y) = (motion.x - before.x, motion.y - before.y);
+    let little = before.is_shift() && motion.is_shift() && x.abs().max(y.abs()) < LITTLE_PX;
+    if little {
+        locals.iter_mut().for_each(|local| local.shift(x, y));
+    }
+    little
 }
 
 /// Residuals and slopes of all tiles at a motion. Beyond the polynomials' reach, the slope at

@@ -47,44 +47,46 @@ impl Tone {
         const TILES_LEAST: usize = 16;
         /// Spreads beyond are no change of contrast.
         const SPREADS: std::ops::Range<f64> = 0.2..5.0;
-        const ROUNDS: usize = 24;
+        const ROUNDS: usize = 32;
+        /// A smaller change of the spread is none.
+        const SETTLED: f64 = 1e-4;
         /// Tiles that are off by less than this part of the mean deviation weigh alike.
         const EXACT: f64 = 0.02;
         if means.len() < TILES_LEAST {
             return Tone::SAME;
         }
+        let count = means.len() as f64;
+        let middle = [0, 1].map(|which| means.iter().map(|pair| pair[which]).sum::<f64>() / count);
         // Least absolute deviations: least squares again and again, each tile weighted by how little it
-        // was off. The first time all weigh alike.
-        let mut line = (Tone::SAME, 0.0);
-        for round in 0..ROUNDS {
-            let [mut weights, mut template, mut frame, mut across, mut up] = [0.0; 5];
-            let weigh = |[x, y]: &[f64; 2]| match round {
-                0 => 1.0,
-                _ => 1.0 / (y - line.0.mean(*x)).abs().max(EXACT * line.1),
-            };
-            for pair in means {
-                let weight = weigh(pair);
+        // was off, once all have weighed alike.
+        let (mut spread, mut shift, mut least_off) = (1.0, 0.0, None);
+        for _ in 0..ROUNDS {
+            let [mut weights, mut x1, mut y1, mut xx, mut xy, mut off] = [0.0; 6];
+            for [template, frame] in means {
+                let (x, y) = (template - middle[0], frame - middle[1]);
+                let residual = (y - spread * x - shift).abs();
+                let weight = least_off.map_or(1.0, |least| 1.0 / residual.max(least));
                 weights += weight;
-                template += weight * pair[0];
-                frame += weight * pair[1];
+                x1 += weight * x;
+                y1 += weight * y;
+                xx += weight * x * x;
+                xy += weight * x * y;
+                off += residual;
             }
-            let middle = [template / weights, frame / weights];
-            for pair in means {
-                let (weight, x) = (weigh(pair), pair[0] - middle[0]);
-                across += weight * x * x;
-                up += weight * x * (pair[1] - middle[1]);
-            }
-            let tone = Tone { middle, spread: up / across };
-            if !SPREADS.contains(&tone.spread) {
+            let (x, y) = (x1 / weights, y1 / weights);
+            let before = spread;
+            spread = (xy / weights - x * y) / (xx / weights - x * x);
+            shift = y - spread * x;
+            if !SPREADS.contains(&spread) {
                 return Tone::SAME;
             }
-            let off = means.iter().map(|[x, y]| (y - tone.mean(*x)).abs());
-            line = (tone, off.sum::<f64>() / means.len() as f64);
-            if line.1 == 0.0 {
+            let settled = (spread - before).abs() < SETTLED && least_off.is_some();
+            if settled || off == 0.0 {
                 break;
             }
+            least_off = Some(EXACT * off / count);
         }
-        line.0
+        Tone { middle: [middle[0], middle[1] + shift], spread }
     }
 
     /// The mean in the frame of what has this mean in the template, counts above the offset.
