@@ -15,8 +15,9 @@
 
 use super::compare::TileSums;
 use super::level::{Level, Phase, Tile};
+use super::monomials::Monomials;
 use super::motion::Motion;
-use super::solve::{Local, Monomials, beyond, within};
+use super::solve::{Local, beyond, within};
 use super::tone::Tone;
 
 /// Agreement of the tiles' brightness.

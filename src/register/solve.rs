@@ -8,9 +8,10 @@
 use super::brightness::{self, Beam, Brightness, Light};
 use super::compare::TileSums;
 use super::level::{Level, Phase, terms};
-use super::motion::{Freedom, Motion, PARAMETERS};
+use super::monomials::Monomials;
+use super::motion::{Freedom, Motion};
+use super::normal::Normal;
 use super::outliers::{Outliers, robust_shift};
-use super::small::{Square, solve as solve_linear};
 use super::tone::Tone;
 
 /// What the caller knows before.
@@ -310,109 +311,7 @@ pub fn promised(level: &Level, sum: &TileSums, motion: &Motion, reach: f64) -> [
     let within = within(beyond(level, sum, motion), reach);
     let monomials = Monomials::at(level.shape.order, within);
     let coefficients = &level.phases[sum.phase].coefficients;
-    [0, 1]
-        .map(|axis| dot(&coefficients[start + axis * count..][..count], &monomials.value[..count]))
-}
-
-/// The normal equations of the motion's parameters.
-struct Normal {
-    count: usize,
-    /// Slope of the summed equations with the parameters.
-    slope: Square,
-    /// Variance of the summed equations.
-    variance: Square,
-    right: [f64; PARAMETERS],
-}
-
-impl Normal {
-    fn of(
-        level: &Level,
-        freedom: Freedom,
-        reach: f64,
-        locals: &[Local],
-        lights: &[Light],
-    ) -> Normal {
-        let count = freedom.count();
-        let mut normal = Normal {
-            count,
-            slope: [[0.0; PARAMETERS]; PARAMETERS],
-            variance: [[0.0; PARAMETERS]; PARAMETERS],
-            right: [0.0; PARAMETERS],
-        };
-        for (index, local) in locals.iter().enumerate().filter(|(_, local)| local.used) {
-            let basis = if count == 2 {
-                Freedom::default().basis(0.0, 0.0, 1.0)
-            } else {
-                let (x, y) = level.grid.corner(local.cell);
-                let half = (level.shape.tile as f64 - 1.0) / 2.0;
-                let u = x as f64 + half - (level.width as f64 - 1.0) / 2.0;
-                let v = y as f64 + half - (level.height as f64 - 1.0) / 2.0;
-                freedom.basis(u, v, reach)
-            };
-            normal.add(local, &basis[..count]);
-            if let Some(light) = lights.get(index).filter(|light| light.weight > 0.0) {
-                normal.add_light(light, &basis[..count]);
-            }
-        }
-        normal
-    }
-
-    /// The equations of the sums fall with the motion (their slope is −Σ w g gᵀ), so this one's comes in
-    /// with that sign.
-    fn add_light(&mut self, light: &Light, basis: &[(f64, f64)]) {
-        let along = |(x, y): &(f64, f64)| light.slope[0] * x + light.slope[1] * y;
-        for (row, from) in basis.iter().enumerate() {
-            self.right[row] -= along(from) * light.weight * light.residual;
-            for (column, to) in basis.iter().enumerate() {
-                let product = along(from) * along(to) * light.weight;
-                self.slope[row][column] -= product;
-                self.variance[row][column] += product * light.weight * light.variance;
-            }
-        }
-    }
-
-    fn add(&mut self, local: &Local, basis: &[(f64, f64)]) {
-        let [xx, xy, yx, yy] = local.slope;
-        let [vxx, vxy, vyy] = local.variance;
-        for (row, (x, y)) in basis.iter().enumerate() {
-            self.right[row] += x * local.residual[0] + y * local.residual[1];
-            for (column, (to_x, to_y)) in basis.iter().enumerate() {
-                let (along_x, along_y) = (xx * to_x + xy * to_y, yx * to_x + yy * to_y);
-                self.slope[row][column] += x * along_x + y * along_y;
-                self.variance[row][column] +=
-                    x * (vxx * to_x + vxy * to_y) + y * (vxy * to_x + vyy * to_y);
-            }
-        }
-    }
-
-    fn step(&self) -> Option<Vec<f64>> {
-        solve_linear(&self.slope, self.count, &self.right)
-    }
-
-    /// `A⁻¹ B A⁻ᵀ` of the shift, A being the slope and B the variance.
-    fn covariance(&self, excess: f64) -> Option<[f64; 3]> {
-        // Rows of A⁻¹ are the solutions of Aᵀ z = e.
-        let mut transposed = self.slope;
-        for row in 0..self.count {
-            for column in 0..self.count {
-                transposed[row][column] = self.slope[column][row];
-            }
-        }
-        let unit = |k: usize| std::array::from_fn(|j| f64::from(u8::from(j == k)));
-        let x = solve_linear(&transposed, self.count, &unit(0))?;
-        let y = solve_linear(&transposed, self.count, &unit(1))?;
-        let product = |a: &[f64], b: &[f64]| {
-            let mut sum = 0.0;
-            for row in 0..self.count {
-                for column in 0..self.count {
-                    sum += a[row] * self.variance[row][column] * b[column];
-                }
-            }
-            excess.max(1.0) * sum
-        };
-        let covariance = [product(&x, &x), product(&x, &y), product(&y, &y)];
-        (covariance[0] > 0.0 && covariance[2] > 0.0).then_some(covariance)
-    }
+    [0, 1].map(|axis| monomials.value(&coefficients[start + axis * count..][..count]))
 }
 
 /// How alike a frame is.
@@ -442,7 +341,7 @@ fn likeness(
         let monomials = Monomials::at(level.shape.order, within);
         let phase = &level.phases[sum.phase];
         let start = sum.tile * stride + 2 * count;
-        let here = dot(&phase.coefficients[start..start + count], &monomials.value[..count]);
+        let here = monomials.value(&phase.coefficients[start..start + count]);
         all_promised += here;
         all_found += sum.sums[2] * scale.measured;
         if local.used {
@@ -456,61 +355,4 @@ fn likeness(
         significance: found / (variance * scale.noise).sqrt(),
         of_all: all_found / all_promised,
     }
-}
-
-/// The most terms that a level has (order 4).
-const MOST_TERMS: usize = terms(4);
-
-/// The monomials of [`powers`](super::level::powers) at one δ, and their derivatives along x and
-/// y: computed once where tiles share them.
-#[derive(Clone, Copy, Default)]
-pub struct Monomials {
-    value: [f64; MOST_TERMS],
-    along_x: [f64; MOST_TERMS],
-    along_y: [f64; MOST_TERMS],
-}
-
-impl Monomials {
-    pub fn at(order: usize, (x, y): (f64, f64)) -> Monomials {
-        let mut out = Monomials::default();
-        let (mut to_x, mut to_y) = ([1.0; 6], [1.0; 6]);
-        for k in 1..=order {
-            to_x[k] = to_x[k - 1] * x;
-            to_y[k] = to_y[k - 1] * y;
-        }
-        let mut term = 0;
-        for total in 0..=order {
-            for j in 0..=total {
-                let i = total - j;
-                out.value[term] = to_x[i] * to_y[j];
-                out.along_x[term] = if i == 0 { 0.0 } else { i as f64 * to_x[i - 1] * to_y[j] };
-                out.along_y[term] = if j == 0 { 0.0 } else { j as f64 * to_x[i] * to_y[j - 1] };
-                term += 1;
-            }
-        }
-        out
-    }
-
-    /// Value of a polynomial, and its slopes along x and y.
-    pub fn sum(&self, coefficients: &[f64]) -> [f64; 3] {
-        [&self.value, &self.along_x, &self.along_y].map(|powers| dot(coefficients, powers))
-    }
-
-    /// Value and slopes of two polynomials: x, y; x along x, x along y, y along x, y along y.
-    fn sums(&self, x: &[f64], y: &[f64]) -> [f64; 6] {
-        let mut out = [0.0; 6];
-        for (k, (x, y)) in x.iter().zip(y).enumerate() {
-            out[0] += x * self.value[k];
-            out[1] += y * self.value[k];
-            out[2] += x * self.along_x[k];
-            out[3] += x * self.along_y[k];
-            out[4] += y * self.along_x[k];
-            out[5] += y * self.along_y[k];
-        }
-        out
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
