@@ -65,7 +65,7 @@ pub fn ratio(
     ratios.extend(sums.iter().filter_map(|sum| {
         let tile = &level.tiles[sum.tile];
         let ratio = sum.brightness / tile.brightness;
-        (ratio.is_finite() && !masked.get(tile.cell).is_some_and(|m| *m)).then_some(ratio)
+        (ratio.is_finite() && !tile.is_masked(masked)).then_some(ratio)
     }));
     if ratios.is_empty() {
         // Every tile has a masked part: nothing to judge brightness by.
@@ -81,7 +81,7 @@ pub fn agreement(level: &Level, sums: &[TileSums], gain: f64, masked: &[bool]) -
     let (mut sum, mut tiles) = (0.0, 0);
     for tile_sum in sums {
         let tile = &level.tiles[tile_sum.tile];
-        if !tile.brightness.is_finite() || masked.get(tile.cell).is_some_and(|masked| *masked) {
+        if !tile.brightness.is_finite() || tile.is_masked(masked) {
             continue;
         }
         let difference = tile_sum.brightness / gain - tile.brightness;
@@ -93,16 +93,12 @@ pub fn agreement(level: &Level, sums: &[TileSums], gain: f64, masked: &[bool]) -
 
 /// Of a tile's brightness, from the noise of frame and template.
 fn variance(level: &Level, tile: &Tile, gain: f64) -> f64 {
-    per_pixel(level, tile) * pixels(level) * (1.0 / gain + 1.0 / level.frames)
+    per_pixel(level, tile) * level.tile_pixels() * (1.0 / gain + 1.0 / level.frames)
 }
 
 /// The variance of one frame's pixel.
 fn per_pixel(level: &Level, tile: &Tile) -> f64 {
-    level.noise.variance(level.offset_counts + tile.brightness / pixels(level))
-}
-
-fn pixels(level: &Level) -> f64 {
-    (level.shape.tile * level.shape.tile) as f64
+    level.noise.variance(level.offset_counts + tile.brightness / level.tile_pixels())
 }
 
 /// Sets up the equations of the tiles that take part, at a motion; `lights` then has one for each tile
@@ -151,7 +147,8 @@ fn equation(
     let believed = |slope: f64| (1.0 - BELIEVED * noise / (slope * slope)).max(0.0);
     let slope = [x, y].map(|slope| if slope == 0.0 { 0.0 } else { slope * believed(slope) });
     Light {
-        residual: sum.brightness / gain - tone.mean(expected / pixels(level)) * pixels(level),
+        residual: sum.brightness / gain
+            - tone.mean(expected / level.tile_pixels()) * level.tile_pixels(),
         slope: slope.map(|slope| slope * tone.spread),
         weight: 0.0,
         variance: variance(level, tile, gain),

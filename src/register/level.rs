@@ -90,6 +90,13 @@ pub struct Tile {
     pub pixels: f64,
 }
 
+impl Tile {
+    /// Whether its square is one of those that are left out; none where nothing is told.
+    pub fn is_masked(&self, masked: &[bool]) -> bool {
+        masked.get(self.cell).is_some_and(|masked| *masked)
+    }
+}
+
 /// The squares that the field is cut into: the same for each version of the template, so that a
 /// square can be spoken of from frame to frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,6 +265,11 @@ impl Level {
                 .unwrap_or(0)
         };
         nearest(y) * self.shape.phases.len() + nearest(x)
+    }
+
+    /// Pixels of a tile, masked ones included.
+    pub fn tile_pixels(&self) -> f64 {
+        (self.shape.tile * self.shape.tile) as f64
     }
 
     /// Half the field's longer side: the length in which linear parts of a motion are measured.

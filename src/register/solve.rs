@@ -207,8 +207,8 @@ fn start_locals(
 ) {
     locals.clear();
     locals.extend(sums.iter().map(|sum| {
-        let cell = level.tiles[sum.tile].cell;
-        let masked = ask.masked.get(cell).is_some_and(|masked| *masked);
+        let tile = &level.tiles[sum.tile];
+        let (cell, masked) = (tile.cell, tile.is_masked(ask.masked));
         let variance = level.phases[sum.phase].variance[sum.tile].map(|v| v * scale.noise);
         Local { cell, variance, used: !masked, masked, ..Local::default() }
     }));

@@ -30,12 +30,12 @@ impl Tone {
     /// The tone of a frame whose brightness is `gain` times the template's, from the tiles that are
     /// not masked. The same look where they are few, or all alike.
     pub fn of(level: &Level, sums: &[TileSums], gain: f64, masked: &[bool]) -> Tone {
-        let pixels = (level.shape.tile * level.shape.tile) as f64;
+        let pixels = level.tile_pixels();
         let means = sums.iter().filter_map(|sum| {
             let tile = &level.tiles[sum.tile];
             let open = tile.brightness.is_finite()
                 && sum.brightness.is_finite()
-                && !masked.get(tile.cell).is_some_and(|masked| *masked);
+                && !tile.is_masked(masked);
             open.then(|| [tile.brightness / pixels, sum.brightness / gain / pixels])
         });
         Tone::through(&means.collect::<Vec<_>>())

@@ -101,12 +101,11 @@ fn straight(points: &[[f32; 2]], opening: f32) -> Option<Vec<[f32; 2]>> {
 /// The nodes of a continuation up to where it comes back behind the end that it goes on from; nothing
 /// where these never leave the end.
 pub fn leaving(
-    tail: Vec<[f32; 2]>,
+    mut tail: Vec<[f32; 2]>,
     at: [f32; 2],
     along: [f32; 2],
     opening: f32,
 ) -> Option<Vec<[f32; 2]>> {
-    let mut tail = tail;
     let ahead = |p: &[f32; 2]| (p[0] - at[0]) * along[0] + (p[1] - at[1]) * along[1];
     let count = tail.iter().position(|p| ahead(p) < 0.0).unwrap_or(tail.len());
     tail.truncate(count);

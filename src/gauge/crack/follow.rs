@@ -208,9 +208,9 @@ fn go_on(
     // may go on better.
     // What was never seen open is no part of the line.
     let (mut from, mut tail) = (last, Vec::new());
+    let wide = opening[part.last];
     for back in LOOK_BACK {
         let Some(start) = last.checked_sub(back) else { break };
-        let wide = opening[part.last];
         let Some(other) = beyond(&branch.curve, start, lines, near, wide) else { continue };
         // Nodes that were measured are given up only for a line that goes further.
         let least = if back == 0 { 0 } else { CONTINUED_LEAST };
