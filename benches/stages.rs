@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{median_time, print_line, read_once, scene};
 use liwatch::config::Config;
 use liwatch::frame::{Image, PixelType, Stamp, blank_for, normalise};
-use liwatch::gauge::{Measurement, View, registry};
+use liwatch::gauge::{Sequence, View, registry};
 use liwatch::noise::estimate;
 use liwatch::register::{
     Accumulator, Motion, Placement, Prediction, Reference, Scratch, StaticMask, Tracker, observe,
@@ -102,13 +102,13 @@ fn gauges(
         let Some(kind) = registry::find(&entry.kind) else { continue };
         let Ok(gauge) = (kind.build)(entry, 1) else { continue };
         let view = View::new(&frames[1], seen, camera);
-        let mut hints = gauge.first_hints();
+        let hints = gauge.first_hints();
         let first = median_time(BUDGET, || {
             gauge.observe(&view, &hints);
         });
         print_line(&format!("{}, first search", entry.kind), size, first, read);
         // Thirty frames bring the tracker, and what it learns, to its steady state.
-        let mut tracker = std::sync::Arc::clone(&gauge).tracker();
+        let mut sequence = Sequence::new(std::sync::Arc::clone(&gauge), 1);
         for index in 0..30u64 {
             let stamp = Stamp {
                 index,
@@ -116,9 +116,9 @@ fn gauges(
                 time_s: index as f64 * 0.05,
                 unix_time_s: f64::NAN,
             };
-            let mut out = Measurement::blank(gauge.schema());
-            hints = tracker.track(&stamp, gauge.observe(&view, &hints), &mut out);
+            sequence.push(&stamp, &view);
         }
+        let hints = sequence.hints(30);
         let time = median_time(BUDGET, || {
             gauge.observe(&view, &hints);
         });

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use liwatch::config::Config;
 use liwatch::frame::{Image, Stamp};
-use liwatch::gauge::{AnyGauge, Measurement, Schema, View, registry};
+use liwatch::gauge::{AnyGauge, Measurement, Schema, Sequence, View, registry};
 use liwatch::register::{Drift, DriftObservation, Motion, Tracker};
 use liwatch::simulate::{Fissure, Scene, SceneConfig};
+
+/// Frames of lag, as the pipeline has unless it is told another.
+pub const LAG: usize = 16;
 
 pub const SIZE: usize = 360;
 pub const PSF: f64 = 1.2;
@@ -81,7 +84,7 @@ pub fn gauge(size: usize, keys: &str) -> Arc<dyn AnyGauge> {
     };
     let built = config.gauges.first().and_then(|entry| {
         let kind = registry::find(&entry.kind)?;
-        Some((kind.build)(entry, 1))
+        Some((kind.build)(entry, LAG))
     });
     match built {
         Some(Ok(gauge)) => gauge,
@@ -127,7 +130,7 @@ pub fn drift(scene: &Scene, index: usize) -> Drift {
     Drift { x, y, motion: Motion::shift(x, y), ..anchor }
 }
 
-/// Runs a gauge over a scene; hints come one frame later.
+/// Runs a gauge over a scene.
 pub fn run(gauge: &Arc<dyn AnyGauge>, scene: &Scene) -> Vec<Row> {
     run_altered(gauge, scene, |_, _| {})
 }
@@ -138,8 +141,7 @@ pub fn run_altered(
     scene: &Scene,
     alter: impl Fn(usize, &mut Image),
 ) -> Vec<Row> {
-    let mut tracker = Arc::clone(gauge).tracker();
-    let mut hints = gauge.first_hints();
+    let mut sequence = Sequence::new(Arc::clone(gauge), LAG);
     let mut image = Image::zeros_u16(0, 0);
     let mut path = Vec::new();
     (0..scene.config.frames)
@@ -153,8 +155,7 @@ pub fn run_altered(
                 time_s: index as f64 / scene.config.frame_rate_hz,
                 unix_time_s: f64::NAN,
             };
-            let mut out = Measurement::blank(gauge.schema());
-            hints = tracker.track(&stamp, gauge.observe(&view, &hints), &mut out);
+            let out = sequence.push(&stamp, &view);
             for (place, values) in &out.constants {
                 if gauge.schema().constants[*place].name == "path" {
                     path = values

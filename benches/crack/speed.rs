@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use liwatch::frame::{Image, Stamp};
-use liwatch::gauge::{Measurement, View};
+use liwatch::gauge::{Sequence, View};
 use liwatch::simulate::{Fissure, Scene};
 
 use crate::common;
-use crate::scenes::{drift, gauge, scene};
+use crate::scenes::{LAG, drift, gauge, scene};
 
 /// Time of one frame in steady tracking, of a search, and of one read of the frame.
 pub fn speed() {
     println!("\none thread, 1024², a 600 px long crack, 6 px at the mouth; ms a frame");
     println!(
-        "| path | observe, steady | mean of the first 64, with searches | track | first search | one \
+        "| path | observe, steady | mean of the first 64 | track | first frame | a search beside it | one \
          read of the frame |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     let path = vec![(300.0, 240.0), (500.0, 480.0), (640.0, 720.0)];
     let fissure = Fissure { even: false, ..Fissure::still(path, 6.0) };
     let mut config = scene(fissure, 50.0, 0.0, 3, 64).config;
@@ -35,13 +35,13 @@ pub fn speed() {
         [("free", "contrast = \"dark\""), ("along y", "contrast = \"dark\"\nalong = \"y\"")]
     {
         let gauge = gauge(1024, keys);
-        let mut tracker = Arc::clone(&gauge).tracker();
-        let mut hints = gauge.first_hints();
+        let mut sequence = Sequence::new(Arc::clone(&gauge), LAG);
         let view =
             |index: usize| View::new(&frames[index], drift(&scene, index), scene.config.camera);
         let started = Instant::now();
-        gauge.observe(&view(0), &hints);
+        gauge.observe(&view(0), &gauge.first_hints());
         let first = started.elapsed();
+        let mut searches = Vec::new();
         let (mut steady, mut all, mut tracked) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         for index in 0..frames.len() {
             let stamp = Stamp {
@@ -50,12 +50,17 @@ pub fn speed() {
                 time_s: index as f64 * 0.05,
                 unix_time_s: f64::NAN,
             };
-            let mut out = Measurement::blank(gauge.schema());
+            let hints = sequence.hints(index as u64);
             let started = Instant::now();
             let seen = gauge.observe(&view(index), &hints);
             all += started.elapsed();
             let started = Instant::now();
-            hints = tracker.track(&stamp, seen, &mut out);
+            let found = gauge.search(&view(index), &hints);
+            if found.is_some() {
+                searches.push(started.elapsed());
+            }
+            let started = Instant::now();
+            sequence.take(&stamp, seen, found);
             tracked = started.elapsed();
             if index + 1 == frames.len() {
                 steady = common::median_time(Duration::from_millis(1500), || {
@@ -63,13 +68,16 @@ pub fn speed() {
                 });
             }
         }
+        searches.sort();
+        let search = searches.get(searches.len() / 2).copied().unwrap_or_default();
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         println!(
-            "| {what} | {:.3} | {:.3} | {:.3} | {:.1} | {:.3} |",
+            "| {what} | {:.3} | {:.3} | {:.3} | {:.1} | {:.1} | {:.3} |",
             ms(steady),
             ms(all / frames.len() as u32),
             ms(tracked),
             ms(first),
+            ms(search),
             ms(read)
         );
     }

@@ -1,12 +1,11 @@
 //! A gauge that is fed a scene frame after frame, its hints late as in the pipeline.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use liwatch::config::Config;
 use liwatch::frame::{Image, Stamp};
-use liwatch::gauge::{AnyGauge, AnyHints, AnyTracker, Measurement, View, registry};
+use liwatch::gauge::{AnyGauge, Measurement, Sequence, View, registry};
 use liwatch::register::{Drift, DriftObservation, Motion, Tracker};
 use liwatch::simulate::{Scene, SceneConfig, configuration};
 
@@ -40,8 +39,7 @@ pub struct Run {
     pub start: f64,
     pub end: f64,
     gauge: Arc<dyn AnyGauge>,
-    known: VecDeque<AnyHints>,
-    tracker: Box<dyn AnyTracker>,
+    sequence: Sequence,
 }
 
 impl Run {
@@ -70,13 +68,12 @@ impl Run {
         let config = Config::parse(text, std::path::Path::new("bench.toml")).ok()?;
         let entry = config.gauges.first()?;
         let gauge = (registry::find(&entry.kind)?.build)(entry, LAG).ok()?;
-        let tracker = Arc::clone(&gauge).tracker();
-        let known = VecDeque::from(vec![gauge.first_hints(); LAG]);
+        let sequence = Sequence::new(Arc::clone(&gauge), LAG);
         let region = scene.layout.front_region;
         let start = region.x as f64;
         let end = start + region.width as f64 - 0.5;
         let frame = Image::zeros_u16(0, 0);
-        Some(Run { gauge, scene, frame, known, tracker, spent_s: 0.0, start, end })
+        Some(Run { gauge, scene, frame, sequence, spent_s: 0.0, start, end })
     }
 
     /// Measures a frame with a drift that is wrong by `off`.
@@ -87,7 +84,7 @@ impl Run {
         let anchor = Tracker::judge(&DriftObservation::ANCHOR, 1.0);
         let drift = Drift { x, y, motion: Motion::shift(x, y), ..anchor };
         let view = View::new(&self.frame, drift, self.scene.config.camera);
-        let hints = self.known.pop_front().unwrap_or_else(|| self.gauge.first_hints());
+        let hints = self.sequence.hints(index as u64);
         let began = Instant::now();
         let observation = self.gauge.observe(&view, &hints);
         self.spent_s += began.elapsed().as_secs_f64();
@@ -97,9 +94,8 @@ impl Run {
             time_s: index as f64 / self.scene.config.frame_rate_hz,
             unix_time_s: f64::NAN,
         };
-        let mut out = Measurement::blank(self.gauge.schema());
-        self.known.push_back(self.tracker.track(&stamp, observation, &mut out));
-        out
+        let found = self.gauge.search(&view, &hints);
+        self.sequence.take(&stamp, observation, found)
     }
 
     /// The true front of a frame, column by line: lithium that has grown out of the region ends for the

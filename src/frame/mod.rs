@@ -9,6 +9,7 @@
 mod calibration;
 mod fate;
 mod image;
+mod lag;
 mod normalise;
 mod pixel;
 mod pool;
@@ -17,6 +18,7 @@ mod region;
 pub use calibration::{Axis, Calibration, Dimension};
 pub use fate::{Fate, Ledger, Reason};
 pub use image::{Image, Samples};
+pub use lag::{heard_after, is_search_over, lag_at};
 pub use normalise::{Normalised, blank_for, normalise};
 pub use pixel::PixelType;
 pub use pool::{Blank, Pool, PooledImage};

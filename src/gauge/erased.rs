@@ -13,6 +13,9 @@ pub struct AnyHints(Arc<dyn Any + Send + Sync>);
 /// A gauge's observation, whatever its type.
 pub struct AnyObservation(Box<dyn Any + Send>);
 
+/// What a gauge's search found, whatever its type.
+pub struct AnyFound(Box<dyn Any + Send>);
+
 /// A [`Gauge`] whose types the pipeline need not know.
 pub trait AnyGauge: Send + Sync {
     fn schema(&self) -> &Schema;
@@ -20,12 +23,15 @@ pub trait AnyGauge: Send + Sync {
     /// The hints of the first frames.
     fn first_hints(&self) -> AnyHints;
     fn observe(&self, view: &View<'_>, hints: &AnyHints) -> AnyObservation;
+    fn searches(&self, hints: &AnyHints) -> bool;
+    fn search(&self, view: &View<'_>, hints: &AnyHints) -> Option<AnyFound>;
     /// A tracker that has seen no frame.
     fn tracker(self: Arc<Self>) -> Box<dyn AnyTracker>;
 }
 
 /// The in-order half of an [`AnyGauge`].
 pub trait AnyTracker: Send {
+    fn found(&mut self, row: u64, found: AnyFound);
     fn track(
         &mut self,
         stamp: &Stamp,
@@ -37,6 +43,13 @@ pub trait AnyTracker: Send {
 struct Tracker<G: Gauge> {
     gauge: Arc<G>,
     state: G::State,
+}
+
+fn own<G: Gauge>(hints: &AnyHints) -> &G::Hints {
+    let Some(hints) = hints.0.downcast_ref::<G::Hints>() else {
+        unreachable!("a gauge's hints come from the same gauge's tracker");
+    };
+    hints
 }
 
 impl<G: Gauge> AnyGauge for G {
@@ -53,10 +66,16 @@ impl<G: Gauge> AnyGauge for G {
     }
 
     fn observe(&self, view: &View<'_>, hints: &AnyHints) -> AnyObservation {
-        let Some(hints) = hints.0.downcast_ref::<G::Hints>() else {
-            unreachable!("a gauge's hints come from the same gauge's tracker");
-        };
-        AnyObservation(Box::new(Gauge::observe(self, view, hints)))
+        AnyObservation(Box::new(Gauge::observe(self, view, own::<G>(hints))))
+    }
+
+    fn searches(&self, hints: &AnyHints) -> bool {
+        Gauge::searches(self, own::<G>(hints))
+    }
+
+    fn search(&self, view: &View<'_>, hints: &AnyHints) -> Option<AnyFound> {
+        let found = Gauge::search(self, view, own::<G>(hints))?;
+        Some(AnyFound(Box::new(found)))
     }
 
     fn tracker(self: Arc<Self>) -> Box<dyn AnyTracker> {
@@ -66,6 +85,13 @@ impl<G: Gauge> AnyGauge for G {
 }
 
 impl<G: Gauge> AnyTracker for Tracker<G> {
+    fn found(&mut self, row: u64, found: AnyFound) {
+        let Ok(found) = found.0.downcast::<G::Found>() else {
+            unreachable!("a tracker is given what its own gauge found");
+        };
+        self.gauge.found(&mut self.state, row, *found);
+    }
+
     fn track(
         &mut self,
         stamp: &Stamp,

@@ -10,12 +10,14 @@ mod lanes;
 mod lines;
 pub mod registry;
 mod schema;
+mod sequence;
 mod smooth;
 mod trend;
 mod view;
 
-pub use erased::{AnyGauge, AnyHints, AnyObservation, AnyTracker};
+pub use erased::{AnyFound, AnyGauge, AnyHints, AnyObservation, AnyTracker};
 pub use schema::{ArrayField, Constant, Field, Measurement, Schema};
+pub use sequence::Sequence;
 pub use view::View;
 
 use crate::frame::{Region, Stamp};
@@ -27,7 +29,12 @@ use crate::frame::{Region, Stamp};
 ///   give the same observation, bit for bit, on any thread.
 /// - [`track`](Gauge::track) runs once per frame, in frame order, and must be cheap
 ///   (microseconds): filters, velocities, plausibility. It returns the hints that `observe` gets
-///   for the frame a fixed number of frames later; the first frames get `Hints::default()`.
+///   for the frame a fixed number of frames later ([`lag_at`](crate::frame::lag_at)); the first
+///   frame gets `Hints::default()`.
+/// - [`search`](Gauge::search) is for what takes longer than a frame may, where the hints ask for it.
+///   It is as pure as `observe`, sees the same frame, and runs beside it, so that no alarm waits for
+///   it; the tracker hears of what it [`found`](Gauge::found) some frames later
+///   ([`is_search_over`](crate::frame::is_search_over)).
 ///
 /// All lengths are pixels and all times seconds; the pipeline converts to the units of the file.
 /// Coordinates in measurements are reference coordinates: what was found in the frame, minus the
@@ -37,6 +44,8 @@ pub trait Gauge: Send + Sync + 'static {
     type Hints: Clone + Default + Send + Sync + 'static;
     /// What the observer tells the tracker.
     type Observation: Send + 'static;
+    /// What a search tells the tracker.
+    type Found: Send + 'static;
     /// What the tracker remembers.
     type State: Send + 'static;
 
@@ -48,6 +57,19 @@ pub trait Gauge: Send + Sync + 'static {
 
     /// Measures one frame. Pure; any thread.
     fn observe(&self, view: &View<'_>, hints: &Self::Hints) -> Self::Observation;
+
+    /// Whether these hints ask for a search beside the measurement.
+    fn searches(&self, _hints: &Self::Hints) -> bool {
+        false
+    }
+
+    /// Searches one frame; nothing where there is nothing to tell. Pure; any thread.
+    fn search(&self, _view: &View<'_>, _hints: &Self::Hints) -> Option<Self::Found> {
+        None
+    }
+
+    /// Takes what the search of an earlier row found, before the next frame's `track`.
+    fn found(&self, _state: &mut Self::State, _row: u64, _found: Self::Found) {}
 
     /// The memory before the first frame.
     fn start(&self) -> Self::State;

@@ -1,7 +1,7 @@
 //! The in-order station: puts frames back in order, runs the trackers, decides on alarms, and
 //! hands on one row for each frame.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -12,13 +12,14 @@ use super::grower::Growth;
 use super::job::{Feedback, Seen};
 use super::keep::{Keeper, Kept};
 use super::observer::nanoseconds;
+use super::searcher::Found;
 use super::setup::Setup;
 use super::shed::{Report, Shedding, Work};
 use super::sink::FrameRow;
 use crate::alarm::{AlarmEngine, AlarmEvent, AlarmState};
 use crate::cell::{CellSample, CellSeries};
-use crate::frame::{Ledger, Reason};
-use crate::gauge::{AnyHints, AnyTracker, Measurement, Schema};
+use crate::frame::{Fate, Ledger, Reason, Stamp, is_search_over};
+use crate::gauge::{AnyFound, AnyHints, AnyTracker, Measurement, Schema};
 use crate::register::{Told, Tracker};
 
 /// What goes to the storage thread.
@@ -38,6 +39,9 @@ pub struct Follower<'a> {
     gauges: Vec<Followed<'a>>,
     cell: Option<&'a CellSeries>,
     alarms: AlarmEngine,
+    /// Searches that the gauges have not heard of: rows and gauges, in order, and what they found.
+    searched: VecDeque<(Stamp, usize)>,
+    found: BTreeMap<(u64, usize), Option<AnyFound>>,
     pub ledger: Ledger,
 }
 
@@ -50,6 +54,7 @@ struct Followed<'a> {
 /// The channels of the in-order station.
 pub struct Ends {
     pub seen: Receiver<Seen>,
+    pub found: Receiver<Found>,
     pub feedback: Sender<Arc<Feedback>>,
     pub growth: Sender<Growth>,
     pub results: Sender<Result>,
@@ -71,6 +76,8 @@ impl<'a> Follower<'a> {
             gauges: gauges.collect(),
             cell,
             alarms,
+            searched: VecDeque::new(),
+            found: BTreeMap::new(),
             ledger: Ledger::default(),
         }
     }
@@ -105,8 +112,13 @@ impl<'a> Follower<'a> {
     }
 
     /// One frame, in order; false when the run has failed elsewhere.
-    fn follow(&mut self, seen: Seen, ends: &Ends, keeper: Option<&mut Keeper>) -> bool {
+    fn follow(&mut self, mut seen: Seen, ends: &Ends, keeper: Option<&mut Keeper>) -> bool {
         let started = Instant::now();
+        let all_heard = self.hear(&seen.stamp, ends);
+        if !all_heard && seen.fate == Fate::Measured {
+            (seen.fate, seen.reason) = (Fate::Degraded, Reason::StaleFeedback);
+        }
+        self.searched.extend(seen.searched.iter().map(|gauge| (seen.stamp, *gauge)));
         self.ledger.enter(seen.fate);
         let decision = self.registration.track(seen.stamp.index, seen.drift.as_ref());
         let measurements = self.measure(seen.stamp, seen.gauges);
@@ -177,9 +189,34 @@ impl<'a> Follower<'a> {
         told && grown
     }
 
+    /// Tells the gauges what was found in the searches that are over by now. False when something is
+    /// not there yet, and a budget does not allow to wait for it.
+    fn hear(&mut self, now: &Stamp, ends: &Ends) -> bool {
+        let waits = ends.reports.is_none();
+        while let Some((searched, gauge)) = self.searched.front().copied() {
+            if !is_search_over(&searched, now) {
+                break;
+            }
+            let place = (searched.index, gauge);
+            while !self.found.contains_key(&place) {
+                let next = match waits {
+                    true => ends.found.recv().ok(),
+                    false => ends.found.try_recv().ok(),
+                };
+                let Some(Found { row, gauge, found }) = next else { return false };
+                self.found.insert((row, gauge), found);
+            }
+            self.searched.pop_front();
+            if let Some(found) = self.found.remove(&place).flatten() {
+                self.gauges[gauge].tracker.found(searched.index, found);
+            }
+        }
+        true
+    }
+
     fn measure(
         &mut self,
-        stamp: crate::frame::Stamp,
+        stamp: Stamp,
         observations: Vec<Option<crate::gauge::AnyObservation>>,
     ) -> Vec<Measurement> {
         let mut observations = observations.into_iter();

@@ -20,9 +20,9 @@ use super::run::PipelineError;
 use super::shed::{Report, Shedder, Verdict};
 use crate::config::Policy;
 use crate::format::{Access, Recording};
-use crate::frame::{Blank, Fate, Pool, Reason};
+use crate::frame::{Blank, Fate, Pool, Reason, lag_at};
 use crate::noise::Defects;
-use crate::register::{Reference, lag_at};
+use crate::register::Reference;
 use crate::source::{Announced, Ordered, Payload};
 
 /// The ends of the channels that the intake holds.
@@ -126,8 +126,7 @@ impl Intake<'_> {
             stamp: frame.stamp,
             arrival: frame.arrival,
             pixels,
-            drift: told.drift,
-            gauges: told.gauges,
+            told: told.feedback,
             reference: told.reference,
             stale: told.stale,
             measured,
@@ -216,51 +215,44 @@ impl Intake<'_> {
 
 /// The feedback and references that have arrived so far.
 struct Known {
-    /// After as many rows as the number says, and one more for each that follows: as far back as
-    /// the gauges are told.
+    /// After as many rows as the number says, and one more for each that follows.
     feedback: (u64, VecDeque<Arc<Feedback>>),
     references: VecDeque<Arc<Reference>>,
 }
 
 /// What a frame is told.
 struct Told {
-    drift: Arc<Feedback>,
-    gauges: Arc<Feedback>,
+    feedback: Arc<Feedback>,
     reference: Arc<Reference>,
     /// Something is older than the lag asks for.
     stale: bool,
 }
 
 impl Known {
-    /// What is known after row `index − lag`, and the reference it asks for: for the gauges the
-    /// whole lag, for the drift that of [`lag_at`]. Of each, the newest before it that is there at
-    /// the deadline. Nothing when the tracker is gone.
+    /// What is known after the row that [`lag_at`] tells, and the reference it asks for; of each, the
+    /// newest before it that is there at the deadline. Nothing when the tracker is gone.
     fn wait_for(
         &mut self,
         intake: &Intake<'_>,
         index: u64,
         deadline: Option<Instant>,
     ) -> Option<Told> {
-        let rows = |lag: u64| (index + 1).saturating_sub(lag);
-        let for_gauges = rows(intake.lag_frames);
-        let for_drift = rows(lag_at(index, intake.lag_frames)).max(for_gauges);
+        let rows = (index + 1).saturating_sub(lag_at(index, intake.lag_frames));
         let (oldest, known) = &mut self.feedback;
         let mut stale = false;
-        while *oldest + (known.len() as u64) <= for_drift && !stale {
+        while *oldest + (known.len() as u64) <= rows && !stale {
             match receive(&intake.feedback, deadline) {
                 Received::Item(feedback) => known.push_back(feedback),
                 Received::TooLate => stale = true,
                 Received::Gone => return None,
             }
         }
-        while *oldest < for_gauges && known.len() > 1 {
+        while *oldest < rows && known.len() > 1 {
             known.pop_front();
             *oldest += 1;
         }
-        let gauges = Arc::clone(known.front()?);
-        let newest = known.len() - 1;
-        let drift = Arc::clone(known.get(newest.min((for_drift - *oldest) as usize))?);
-        let version = drift.drift.version;
+        let feedback = Arc::clone(known.front()?);
+        let version = feedback.drift.version;
         while self.references.back()?.version < version {
             match receive(&intake.references, deadline) {
                 Received::Item(reference) => self.references.push_back(reference),
@@ -275,7 +267,7 @@ impl Known {
             self.references.pop_front();
         }
         let reference = Arc::clone(self.references.front()?);
-        Some(Told { drift, gauges, reference, stale })
+        Some(Told { feedback, reference, stale })
     }
 }
 

@@ -23,9 +23,8 @@ pub struct Job {
     pub stamp: Stamp,
     pub arrival: Instant,
     pub pixels: Pixels,
-    /// What the registration is told, and what the gauges are.
-    pub drift: Arc<Feedback>,
-    pub gauges: Arc<Feedback>,
+    /// What registration and gauges are told.
+    pub told: Arc<Feedback>,
     pub reference: Arc<Reference>,
     /// Feedback or reference are older than the lag asks for.
     pub stale: bool,
@@ -51,6 +50,8 @@ pub struct Seen {
     pub drift: Option<DriftObservation>,
     /// One for each gauge; nothing where it could not be measured.
     pub gauges: Vec<Option<AnyObservation>>,
+    /// Numbers of the gauges that search it, too.
+    pub searched: Vec<usize>,
     pub image: Option<PooledImage>,
     pub raw: Option<Raw>,
     /// Nanoseconds: queue, register, one for each gauge.
@@ -67,6 +68,7 @@ impl Seen {
             reason,
             drift: None,
             gauges: Vec::new(),
+            searched: Vec::new(),
             image: None,
             raw: None,
             latency_ns: Vec::new(),

@@ -13,6 +13,7 @@ mod latency;
 mod load;
 mod observer;
 mod run;
+mod searcher;
 mod setup;
 mod shed;
 mod sink;

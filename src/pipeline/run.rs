@@ -8,6 +8,9 @@
 //!    └──────────────────────── references ────────────────────┘
 //! ```
 //!
+//! What a gauge searches for goes beside that way, from an observer to the searcher and from there to
+//! the follower ([`searcher`](super::searcher)).
+//!
 //! Raw frames that are to be kept leave at the follower ([`keep`](super::keep)).
 //!
 //! Each channel is bounded. A station ends when those before it have hung up, so a run ends by
@@ -22,10 +25,11 @@ use crossbeam_channel::{bounded, unbounded};
 use super::follower::{Ends, Follower, Result as Outcome};
 use super::intake::Intake;
 use super::keep::{Keeper, Keeping};
+use super::observer::Searches;
 use super::setup::Setup;
 use super::shed::Shedder;
 use super::sink::{Sink, SinkError};
-use super::{background, grower, observer};
+use super::{background, grower, observer, searcher};
 use crate::alarm::AlarmEngine;
 use crate::cell::CellSeries;
 use crate::frame::{Ledger, Pool, blank_for};
@@ -54,10 +58,11 @@ const RESULTS_WAITING: usize = 1024;
 const POOL_BYTES: usize = 192 << 20;
 
 /// Buffers in the pool: what queue and stations can hold, less when frames are large, but always
-/// one for each observer, one for the tracker, two for the template and one to read ahead.
+/// one for each observer, one for the tracker, two for the template, one for a search and one to read
+/// ahead.
 fn buffers(queue_frames: usize, threads: usize, frame_bytes: usize) -> usize {
-    let wanted = queue_frames.max(1) + 2 * threads + 6;
-    wanted.min((POOL_BYTES / frame_bytes.max(1)).max(threads + 4))
+    let wanted = queue_frames.max(1) + 2 * threads + 8;
+    wanted.min((POOL_BYTES / frame_bytes.max(1)).max(threads + 5))
 }
 
 /// Whether a run of this source leaves work out to keep its budget. It then depends on time, and is
@@ -109,6 +114,9 @@ pub fn run(
     let (reports, reports_out) = unbounded();
     // Its images come from the pool, which bounds it.
     let (growth, growth_out) = unbounded();
+    // A gauge searches one frame at a time, so that nobody waits for this.
+    let (orders, orders_out) = bounded(setup.gauges.len().max(1));
+    let (found_in, found) = unbounded();
     let (results, results_out) = bounded(RESULTS_WAITING);
     let blank = blank_for(info.pixel_type, info.width, info.height);
     let keeping = sink.keep().map(|keep| Keeping::new(setup, keep, threads, blank.bytes()));
@@ -116,6 +124,7 @@ pub fn run(
     let in_flight = buffers(config.queue_frames, threads, blank.bytes());
     let pool = Pool::growing(in_flight, held, &blank);
     let announced = AtomicU64::new(0);
+    let waits = shedder.is_none();
     let reports = shedder.is_some().then_some(reports);
     let intake = Intake {
         recording: &*setup.recording,
@@ -142,13 +151,15 @@ pub fn run(
     let (taken, stored) = std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (waiting, seen_in) = (waiting.clone(), seen_in.clone());
-            scope.spawn(move || observer::run(setup, &waiting, &seen_in));
+            let searches = Searches { orders: orders.clone(), waits };
+            scope.spawn(move || observer::run(setup, &waiting, &searches, &seen_in));
         }
-        drop((waiting, seen_in));
+        drop((waiting, seen_in, orders));
+        scope.spawn(move || searcher::run(setup, &orders_out, &found_in, gives_way));
         scope.spawn(move || {
             grower::run(setup, accumulator, &growth_out, &references, gives_way);
         });
-        let ends = Ends { seen, feedback, growth, results, reports };
+        let ends = Ends { seen, found, feedback, growth, results, reports };
         let (follower, announced) = (&mut follower, &announced);
         let mut keeper = keeping.map(|keeping| keeping.start(scope, setup));
         scope.spawn(move || {

@@ -38,7 +38,7 @@ pub use observe::{DriftObservation, Prediction, Scratch, observe};
 pub use reference::{Reference, StaticMask};
 pub use sequence::Sequence;
 pub use template::{Accumulator, Placement};
-pub use track::{Decision, Fold, Settings, Told, Tracker, lag_at};
+pub use track::{Decision, Fold, Settings, Told, Tracker};
 
 /// The displacement of the specimen in one frame: a feature at (x0, y0) in the reference stands
 /// at (x0 + x, y0 + y) in the frame.

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use super::{
     Accumulator, Decision, Drift, DriftObservation, Prediction, Reference, Scratch, Settings,
-    StaticMask, Told, Tracker, lag_at, observe,
+    StaticMask, Told, Tracker, observe,
 };
-use crate::frame::Image;
+use crate::frame::{Image, lag_at};
 use crate::noise::{CameraModel, Defects};
 
 /// A sequence of frames that is being registered.

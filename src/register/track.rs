@@ -62,14 +62,6 @@ impl Settings {
     }
 }
 
-/// How old the tracker's state is that the observer of row `index` is told. The first frames,
-/// whose template is young, hear of the frame just before them; the lag then grows to its full
-/// length. It depends on the row alone, so results do too.
-pub fn lag_at(index: u64, lag_frames: u64) -> u64 {
-    const ROWS_PER_FRAME_OF_LAG: u64 = 8;
-    lag_frames.clamp(1, 1 + index / ROWS_PER_FRAME_OF_LAG)
-}
-
 /// Memory of the registration.
 #[derive(Clone, Debug)]
 pub struct Tracker {

@@ -3,7 +3,7 @@
 
 use liwatch::config::Config;
 use liwatch::frame::{Image, Stamp};
-use liwatch::gauge::{Measurement, View, registry};
+use liwatch::gauge::{Sequence, View, registry};
 use liwatch::register::{Drift, DriftObservation, Motion, Tracker};
 use liwatch::simulate::{Fissure, Scene, SceneConfig};
 use std::sync::Arc;
@@ -43,8 +43,8 @@ fn errors(fissure: Fissure, keys: &str, from: usize, counts: impl Fn(f64) -> boo
     let kind = registry::find("crack").expect("a crack");
     let gauge = (kind.build)(&config.gauges[0], 1).expect("the entry is right");
     let path_at = gauge.schema().constants.iter().position(|c| c.name == "path").expect("a path");
-    let mut tracker = Arc::clone(&gauge).tracker();
-    let (mut hints, mut image) = (gauge.first_hints(), Image::zeros_u16(0, 0));
+    let mut sequence = Sequence::new(Arc::clone(&gauge), 1);
+    let mut image = Image::zeros_u16(0, 0);
     let (mut path, mut misses) = (Vec::new(), Vec::new());
     for index in 0..scene.config.frames {
         scene.render(index, &mut image);
@@ -57,9 +57,8 @@ fn errors(fissure: Fissure, keys: &str, from: usize, counts: impl Fn(f64) -> boo
             time_s: index as f64 * 0.05,
             unix_time_s: f64::NAN,
         };
-        let mut out = Measurement::blank(gauge.schema());
         let view = View::new(&image, drift, scene.config.camera);
-        hints = tracker.track(&stamp, gauge.observe(&view, &hints), &mut out);
+        let out = sequence.push(&stamp, &view);
         if let Some((_, places)) = out.constants.iter().find(|(at, _)| *at == path_at) {
             path.clone_from(places);
         }

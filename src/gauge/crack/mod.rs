@@ -136,8 +136,10 @@ pub struct Hints {
 /// What is to be done beside measuring what is known.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Errand {
-    /// Look for the path, anew or where it has gone on.
+    /// Look for the path at once: the first frame is to be measured.
     #[default]
+    First,
+    /// Look for the path, anew or where it has gone on.
     Search,
     /// Look only near the ends that are known, for where they go on.
     Ends,
@@ -149,11 +151,20 @@ enum Errand {
 pub struct Observation {
     /// What was measured, and where.
     seen: Option<(Arc<Known>, Profile)>,
-    /// The lines as a search would have them from now on.
-    renewed: Option<Arc<Known>>,
+    /// The path was looked for at once.
     searched: bool,
     /// One sigma of the drift, (x, y).
     drift_error: (f64, f64),
+}
+
+/// What a search says.
+pub enum Found {
+    /// The lines as they should be from now on, instead of these.
+    Renewed(Arc<Known>, Arc<Known>),
+    /// A crack where none was known, and what the frame says of it.
+    First(Arc<Known>, Box<Profile>),
+    /// Nothing new.
+    Nothing,
 }
 
 impl Crack {
@@ -170,6 +181,15 @@ impl Crack {
             config::Contrast::Dark => 1.0,
             config::Contrast::Bright => -1.0,
         }
+    }
+
+    /// A crack where none is known.
+    fn first(&self, view: &View<'_>) -> Option<(Arc<Known>, Profile)> {
+        let lines = self.lines(view);
+        (!lines.is_empty()).then(|| {
+            let (known, profile) = Known::first(self, view, lines);
+            (Arc::new(known), profile)
+        })
     }
 
     /// The lines that a search finds, and half the widths that they seem to have, px.
@@ -198,6 +218,7 @@ impl Crack {
 impl Gauge for Crack {
     type Hints = Hints;
     type Observation = Observation;
+    type Found = Found;
     type State = Summary;
 
     fn schema(&self) -> &Schema {
@@ -209,36 +230,38 @@ impl Gauge for Crack {
     }
 
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
-        let searched = hints.errand == Errand::Search;
-        let mut out = Observation {
-            seen: None,
-            renewed: None,
-            searched,
-            drift_error: (view.drift().x_error, view.drift().y_error),
+        let searched = hints.known.is_none() && hints.errand == Errand::First;
+        let seen = match &hints.known {
+            Some(known) => Some((Arc::clone(known), fit(self, view, known))),
+            None if searched => self.first(view),
+            None => None,
         };
-        match &hints.known {
-            Some(known) => {
-                let profile = fit(self, view, known);
-                let renewed = match hints.errand {
-                    Errand::Search => {
-                        follow::renewed(self, view, known, &profile, self.lines(view))
-                    }
-                    Errand::Ends => follow::continued(self, view, known, &profile),
-                    Errand::None => None,
-                };
-                out.renewed = renewed.map(Arc::new);
-                out.seen = Some((Arc::clone(known), profile));
-            }
-            None if searched => {
-                let lines = self.lines(view);
-                if !lines.is_empty() {
-                    let (known, profile) = Known::first(self, view, lines);
-                    out.seen = Some((Arc::new(known), profile));
-                }
-            }
-            None => {}
-        }
-        out
+        let drift_error = (view.drift().x_error, view.drift().y_error);
+        Observation { seen, searched, drift_error }
+    }
+
+    fn searches(&self, hints: &Hints) -> bool {
+        matches!(hints.errand, Errand::Search | Errand::Ends)
+    }
+
+    fn search(&self, view: &View<'_>, hints: &Hints) -> Option<Found> {
+        let Some(known) = &hints.known else {
+            let first = (hints.errand == Errand::Search).then(|| self.first(view))?;
+            let found = first.map(|(known, profile)| Found::First(known, Box::new(profile)));
+            return Some(found.unwrap_or(Found::Nothing));
+        };
+        let profile = || fit(self, view, known);
+        let renewed = match hints.errand {
+            Errand::Search => follow::renewed(self, view, known, &profile(), self.lines(view)),
+            Errand::Ends => follow::continued(self, view, known, &profile()),
+            Errand::First | Errand::None => return None,
+        };
+        let found = renewed.map(|new| Found::Renewed(Arc::clone(known), Arc::new(new)));
+        Some(found.unwrap_or(Found::Nothing))
+    }
+
+    fn found(&self, state: &mut Summary, row: u64, found: Found) {
+        state.hear(self, row, found);
     }
 
     fn start(&self) -> Summary {

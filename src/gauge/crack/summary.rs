@@ -1,5 +1,6 @@
 //! The crack over time: widths, length, tip, rates, and what the next frames should expect.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::fit::Profile;
@@ -12,7 +13,7 @@ use super::rate::OpeningRate;
 use super::report::{lists, mean, mean_noise, no_crack, totals, typical, widest};
 use super::schema;
 use super::tip;
-use super::{Crack, Errand, Hints, Observation};
+use super::{Crack, Errand, Found, Hints, Observation};
 use crate::frame::Stamp;
 use crate::gauge::Measurement;
 use crate::gauge::trend::Trend;
@@ -35,6 +36,8 @@ const LAID_ANEW: f32 = 0.5;
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
 const FOLLOWS: f64 = 4.0;
+/// Marked frames that are remembered until a search of them is heard of.
+const MARKED_MOST: usize = 64;
 /// Frames whose mean is what a marked frame is compared with.
 const EXPECTED_OVER: f64 = 6.0;
 
@@ -45,9 +48,14 @@ pub struct Summary {
     judge: Judge,
     /// Frames measured since the crack is known.
     seen: u32,
-    /// Frame at hand, and when a search was asked for.
+    /// Frame at hand, when something was asked for that has not come, and when the last search was.
     frame: u64,
     asked: Option<u64>,
+    searched: u64,
+    /// Searched in vain, where no crack is known; to be told with the next frame.
+    found_nothing: bool,
+    /// The last frames that looked different.
+    marked: VecDeque<u64>,
     /// The tip is at the end of what is looked at.
     outgrown: bool,
     opening: Option<OpeningRate>,
@@ -83,10 +91,11 @@ impl Summary {
     ) {
         self.frame = stamp.index;
         if observation.searched {
-            self.asked = None;
+            self.searched = stamp.index;
         }
+        let nothing_there = std::mem::take(&mut self.found_nothing) || observation.searched;
         let Some((seen, profile)) = observation.seen else {
-            if observation.searched && self.known.is_none() {
+            if nothing_there && self.known.is_none() {
                 no_crack(out, 0.2);
             }
             return;
@@ -96,15 +105,10 @@ impl Summary {
         }
         let profile = match &self.known {
             None => {
-                let is_open = open_parts(&seen, &profile)
-                    .iter()
-                    .flatten()
-                    .any(|part| significance(&profile, *part) > BELIEVED_SIGMA);
-                if !is_open && crack.layout.along.is_none() {
+                if !self.begin(crack, &seen, &profile) {
                     no_crack(out, 0.2);
                     return;
                 }
-                self.known = Some((*seen).clone());
                 profile
             }
             Some(known) => match onto(&profile, &seen.geometry, &known.geometry) {
@@ -131,25 +135,53 @@ impl Summary {
             observation.drift_error,
             out,
         );
-        // What a changed frame shows is no new path.
-        if let Some(renewed) = observation.renewed
-            && !verdict.marked
-        {
-            self.adopt(&seen, &renewed);
+        if verdict.marked {
+            self.marked.push_back(stamp.index);
+        }
+        while self.marked.len() > MARKED_MOST {
+            self.marked.pop_front();
         }
     }
 
-    /// What the observer of a frame some frames later should expect.
+    /// Takes what the search of a row found.
+    pub fn hear(&mut self, crack: &Crack, row: u64, found: Found) {
+        self.asked = None;
+        // What a changed frame shows is no new path.
+        let marked = self.marked.contains(&row);
+        match found {
+            Found::Renewed(seen, renewed) if !marked => self.adopt(&seen, &renewed),
+            Found::First(seen, profile) if self.known.is_none() => {
+                self.found_nothing = !self.begin(crack, &seen, &profile);
+            }
+            Found::Nothing => self.found_nothing = true,
+            Found::Renewed(..) | Found::First(..) => {}
+        }
+    }
+
+    /// Follows what was found from now on, if it is a crack.
+    fn begin(&mut self, crack: &Crack, seen: &Known, profile: &Profile) -> bool {
+        let parts = open_parts(seen, profile);
+        let is_open =
+            parts.iter().flatten().any(|part| significance(profile, *part) > BELIEVED_SIGMA);
+        let begins = is_open || crack.layout.along.is_some();
+        if begins {
+            self.known = Some(seen.clone());
+        }
+        begins
+    }
+
+    /// What the observer of a frame some frames later should expect. One search is asked for at a
+    /// time.
     pub fn hints(&mut self, crack: &Crack) -> Hints {
         let every = match &self.known {
             Some(_) if crack.layout.along.is_some() => SEARCH_AGAIN / 2,
             Some(_) if self.seen >= SEARCH_AGAIN as u32 => SEARCH_AGAIN,
             _ => SEARCH_FIRST,
         };
-        // A search is asked for in one frame, and heard of some frames later.
-        let patience = 2 * crack.lag as u64 + 4;
+        // It is asked for in one frame, made some frames later, and heard of some more later.
+        let patience = 2 * crack.lag as u64 + 8;
         let waiting = self.asked.is_some_and(|asked| self.frame - asked < patience);
-        let due = self.frame.is_multiple_of(every) || self.outgrown;
+        let due = self.frame >= self.searched + every || self.outgrown;
         let has_ends = self.known.is_some() && crack.layout.along.is_none();
         let errand = match (due, has_ends && self.frame >= self.looked + self.ends_every()) {
             _ if waiting => Errand::None,
@@ -158,8 +190,10 @@ impl Summary {
             (false, false) => Errand::None,
         };
         match errand {
-            Errand::Search => self.asked = Some(self.frame),
-            Errand::Ends => self.looked = self.frame,
+            Errand::First | Errand::Search => {
+                (self.asked, self.searched) = (Some(self.frame), self.frame);
+            }
+            Errand::Ends => (self.asked, self.looked) = (Some(self.frame), self.frame),
             Errand::None => {}
         }
         let mut known = self.known.clone();

@@ -28,6 +28,7 @@ mod sums;
 mod texture;
 mod windows;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use cells::Cells;
@@ -43,7 +44,7 @@ use super::lines::Lines;
 use super::registry::Kind;
 use super::{AnyGauge, Gauge, Measurement, Schema, View};
 use crate::config::{ConfigError, GaugeEntry};
-use crate::frame::{Region, Stamp};
+use crate::frame::{Region, Stamp, heard_after};
 
 /// This kind of gauge, for the registry.
 pub const KIND: Kind = Kind {
@@ -69,8 +70,8 @@ pub struct Front {
     config: FrontConfig,
     lines: Lines,
     schema: Schema,
-    /// How many frames ahead the hints look.
-    lag_frames: f32,
+    /// How many frames ahead the hints look, once the run is no longer young.
+    lag_frames: u64,
 }
 
 /// So many lines at the end of their windows mean that the edge is beyond.
@@ -132,7 +133,7 @@ impl Front {
     pub fn new(config: FrontConfig, lag_frames: usize) -> Front {
         let lines = Lines::new(config.region, config.grows);
         let schema = fields::schema(&lines);
-        Front { config, lines, schema, lag_frames: lag_frames as f32 }
+        Front { config, lines, schema, lag_frames: lag_frames as u64 }
     }
 
     /// The contour near where it is expected; nothing when it is not there.
@@ -188,6 +189,7 @@ impl Front {
 impl Gauge for Front {
     type Hints = Hints;
     type Observation = Observation;
+    type Found = Infallible;
     type State = State;
 
     fn schema(&self) -> &Schema {
@@ -226,6 +228,6 @@ impl Gauge for Front {
         out: &mut Measurement,
     ) -> Hints {
         state.summary.take(stamp, &observation, self.config.counter_along(&self.lines), out);
-        state.summary.hints(self.lag_frames)
+        state.summary.hints(heard_after(stamp.index, self.lag_frames))
     }
 }

@@ -178,10 +178,11 @@ impl Summary {
         out.quality = (1.0 - 2.0 * extent.scatter).clamp(0.0, 1.0);
     }
 
-    /// What the observer of a frame some frames later should expect.
-    pub fn hints(&self, lag_frames: f32) -> Hints {
+    /// What the observer of a frame so many frames later should expect.
+    pub fn hints(&self, ahead: u64) -> Hints {
+        let lag_frames = ahead as f32;
         let expected = self.follower.predicted(lag_frames, self.lines.length);
-        let at = self.last_time.map_or(0, |(_, index)| index + lag_frames as u64);
+        let at = self.last_time.map_or(0, |(_, index)| index + ahead);
         // Beside a wall lithium may grow over any line from one frame to the next.
         let torn = |pair: &[f32]| (pair[1] - pair[0]).abs() > TEAR_PX;
         let is_torn = expected.as_ref().is_some_and(|contour| contour.windows(2).any(torn));
