@@ -67,8 +67,11 @@ impl Intake<'_> {
         first: Arc<Feedback>,
         anchor: Arc<Reference>,
     ) -> Result<(), PipelineError> {
-        let mut known =
-            Known { feedback: (0, VecDeque::from([first])), references: VecDeque::from([anchor]) };
+        let mut known = Known {
+            feedback: (0, VecDeque::from([first])),
+            references: VecDeque::from([anchor]),
+            given_up: None,
+        };
         let mut bytes = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             let Some(frame) = source.next_row() else { break };
@@ -218,6 +221,8 @@ struct Known {
     /// After as many rows as the number says, and one more for each that follows.
     feedback: (u64, VecDeque<Arc<Feedback>>),
     references: VecDeque<Arc<Reference>>,
+    /// A version that was waited for until the deadline.
+    given_up: Option<u32>,
 }
 
 /// What a frame is told.
@@ -254,10 +259,12 @@ impl Known {
         let feedback = Arc::clone(known.front()?);
         let version = feedback.drift.version;
         while self.references.back()?.version < version {
-            match receive(&intake.references, deadline) {
+            // Whoever follows a frame that waited in vain does not wait again.
+            let given_up = deadline.filter(|_| self.given_up == Some(version));
+            match receive(&intake.references, given_up.map_or(deadline, |_| Some(Instant::now()))) {
                 Received::Item(reference) => self.references.push_back(reference),
                 Received::TooLate => {
-                    stale = true;
+                    (self.given_up, stale) = (Some(version), true);
                     break;
                 }
                 Received::Gone => return None,

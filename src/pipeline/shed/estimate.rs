@@ -16,7 +16,8 @@ const LONG_AGO: f64 = 3.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
     pub mean: f64,
-    deviation: f64,
+    /// Mean size of the difference from it.
+    pub deviation: f64,
     /// Values so far.
     pub seen: u32,
     /// Those that the mean has not forgotten altogether.
@@ -70,11 +71,6 @@ impl Estimate {
         let last = self.last.is_some_and(|last| seconds(last, now) < self.window_s);
         last && f64::from(self.seen) > VALUES.0
     }
-
-    /// What is rarely exceeded.
-    pub fn high(&self) -> f64 {
-        self.mean + 2.0 * self.deviation
-    }
 }
 
 /// From one instant to another, s; 0 when the other was before.
@@ -107,7 +103,7 @@ mod tests {
         let (now, mut found) = (Instant::now(), Estimate::over(0.3));
         (0..4).for_each(|k| found.take(0.03, now + Duration::from_millis(10 * k)));
         found.take(0.001, now + Duration::from_secs(2));
-        assert!((found.mean - 0.001).abs() < 1e-9 && found.high() < 0.002, "{found:?}");
+        assert!((found.mean - 0.001).abs() < 1e-9 && found.deviation < 0.0005, "{found:?}");
         assert_eq!(found.seen, 5);
     }
 }

@@ -60,12 +60,21 @@ impl Level {
     }
 }
 
+/// What is wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// The gauges that no alarm needs do not fit into a frame's time; without them it does.
+    Gauges,
+    /// A frame was refused, or late.
+    Frames,
+}
+
 /// Where on the ladder the run is.
 pub struct Ladder {
     levels: Vec<Level>,
     level: usize,
-    /// Since when there is trouble, and when it was last seen.
-    trouble: Option<(Instant, Instant)>,
+    /// Of each kind of trouble, since when it is there, and when it was last seen.
+    trouble: [Option<(Instant, Instant)>; 2],
     changed: Instant,
     calm_since: Option<Instant>,
     calm: Duration,
@@ -82,7 +91,7 @@ impl Ladder {
         Ladder {
             levels: levels.collect(),
             level: 0,
-            trouble: None,
+            trouble: [None; 2],
             changed: now,
             calm_since: None,
             calm: CALM,
@@ -101,20 +110,25 @@ impl Ladder {
     }
 
     /// A frame could not be begun as this step asks for, or came late.
-    pub fn trouble(&mut self, now: Instant) {
-        let since = self.trouble.map_or(now, |(since, _)| since);
-        self.trouble = Some((since, now));
+    pub fn trouble(&mut self, what: Trouble, now: Instant) {
+        let trouble = &mut self.trouble[what as usize];
+        let since = trouble.map_or(now, |(since, _)| since);
+        *trouble = Some((since, now));
     }
 
     /// Goes to another step if it is time to; true when it did. `load` is the utilisation at a
     /// step, `possible` the share of the frames that can be measured as seen from outside.
     pub fn step(&mut self, load: impl Fn(Level) -> f64, possible: f64, now: Instant) -> bool {
         let after = |from: Instant| now.saturating_duration_since(from);
-        self.trouble = self.trouble.filter(|(_, last)| after(*last) < QUIET);
-        let lasting = self.trouble.map(|(since, _)| after(since) >= LASTING);
+        self.trouble = self.trouble.map(|kind| kind.filter(|(_, last)| after(*last) < QUIET));
+        let is_trouble = self.trouble.iter().any(Option::is_some);
+        let lasts = |what: Trouble| {
+            self.trouble[what as usize].is_some_and(|(since, _)| after(since) >= LASTING)
+        };
         let last = self.levels.len() - 1;
         let full = load(self.levels[self.level]) > 1.0;
-        let too_much = lasting.is_some_and(|lasting| lasting || full);
+        let (of_gauges, of_frames) = (lasts(Trouble::Gauges), lasts(Trouble::Frames));
+        let too_much = is_trouble && (of_gauges || of_frames || full);
         if too_much && self.level < last && after(self.changed) >= SETTLED {
             if self.stepped_back.is_some_and(|back| after(back) < 2 * self.calm) {
                 self.calm = (self.calm * 2).min(CALM_MOST);
@@ -123,13 +137,14 @@ impl Ladder {
             let most = FULL * possible.min(self.levels[self.level].share());
             let level = match full {
                 true => self.first(|level| load(level) <= FULL),
+                false if !of_frames => self.level + 1,
                 false => self.first(|level| !level.optional && level.share() <= most),
             };
             self.change(level.max(self.level + 1), now);
             return true;
         }
         let target = self.target(load);
-        if target >= self.level || self.trouble.is_some() {
+        if target >= self.level || is_trouble {
             self.calm_since = None;
             return false;
         }
@@ -161,7 +176,7 @@ impl Ladder {
 
     fn change(&mut self, level: usize, now: Instant) {
         self.level = level;
-        self.trouble = None;
+        self.trouble = [None; 2];
         self.changed = now;
         self.calm_since = None;
     }

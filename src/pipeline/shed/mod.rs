@@ -15,17 +15,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use estimate::{Estimate, seconds};
-use ladder::{Ladder, Level};
+use ladder::{Ladder, Level, Trouble};
 use own::{OwnBudget, Turn};
 
 use crate::config::BudgetConfig;
 
-/// The part of the budget that is planned with; the rest is for what nobody foresees. Where more than
-/// 1 % of the frames take longer than foreseen by more than that, less is planned with: down to the
-/// part in `MARGIN_LEAST`, in steps of this part of the budget.
+/// The part of the budget that is planned with; the rest is for what nobody foresees. What 0.5 % of the
+/// frames take longer than foreseen is left free, too, where frames take their mean: it is followed in
+/// steps of this part of the budget, down to the part in `MARGIN_LEAST`.
 const MARGIN: f64 = 0.8;
 const MARGIN_LEAST: f64 = 0.4;
-const SURPRISES: f64 = 0.01;
+const SURPRISES: f64 = 0.005;
 const SURPRISE_STEP: f64 = 0.05;
 /// Frames that wait for longer than this part of it, one after the other, are too many.
 const BEHIND: f64 = 0.4;
@@ -45,6 +45,11 @@ const FORGOTTEN_FRAMES: f64 = 200.0;
 /// seen in probes alone.
 const OF_ALL_S: f64 = 1.0;
 const OF_GAUGE_S: f64 = 0.3;
+/// Of a gauge, what so many frames take tells nothing: the first ones search at once, for what those
+/// that follow know.
+const SEARCHING: u32 = 4;
+/// A time that is rarely exceeded is so many mean deviations more than the mean.
+const RARELY: f64 = 2.0;
 /// Gauges of a frame that did not lock take less, ns, and tell nothing.
 const NOT_MEASURED_NS: u64 = 10_000;
 
@@ -92,8 +97,32 @@ struct Watched {
     name: String,
     /// An alarm refers to it.
     needed: bool,
+    /// Frames in which it was measured, at most [`SEARCHING`].
+    measured: u32,
     cost: Estimate,
     own: OwnBudget,
+}
+
+/// How long something takes, s.
+#[derive(Clone, Copy, Default)]
+struct Takes {
+    mean: f64,
+    /// Square of the mean deviation: of independent things these add.
+    spread: f64,
+}
+
+impl Takes {
+    fn of(estimate: &Estimate) -> Takes {
+        Takes { mean: estimate.mean, spread: estimate.deviation * estimate.deviation }
+    }
+
+    fn and(self, other: Takes) -> Takes {
+        Takes { mean: self.mean + other.mean, spread: self.spread + other.spread }
+    }
+
+    fn rarely_more(self) -> f64 {
+        self.mean + RARELY * self.spread.sqrt()
+    }
 }
 
 /// Decides, frame by frame.
@@ -147,7 +176,7 @@ impl Shedder {
         let with_optional = gauges.iter().map(|_| true).collect();
         let watched = |(name, needed)| {
             let (cost, own) = (Estimate::over(OF_GAUGE_S), OwnBudget::default());
-            Watched { name, needed, cost, own }
+            Watched { name, needed, measured: 0, cost, own }
         };
         Some(Shedder {
             total_s: seconds(budget.total_ms),
@@ -186,7 +215,10 @@ impl Shedder {
         let mut needed_ns = work.register_ns;
         for (gauge, ns) in self.gauges.iter_mut().zip(&work.gauges_ns) {
             if *ns > NOT_MEASURED_NS {
-                gauge.cost.take(*ns as f64 * 1e-9, report.decided);
+                gauge.measured = (gauge.measured + 1).min(SEARCHING + 1);
+                if gauge.measured > SEARCHING {
+                    gauge.cost.take(*ns as f64 * 1e-9, report.decided);
+                }
             }
             needed_ns += if gauge.needed { *ns } else { 0 };
         }
@@ -198,7 +230,7 @@ impl Shedder {
         self.busy_at = busy.then_some(report.decided);
         self.needed.take(needed_ns as f64 * 1e-9, report.decided);
         if report.total_ns as f64 * 1e-9 > self.total_s {
-            self.ladder.trouble(report.decided);
+            self.ladder.trouble(Trouble::Frames, report.decided);
         }
     }
 
@@ -231,14 +263,14 @@ impl Shedder {
 
     /// A frame that should have been measured could not be begun in time.
     pub fn refuse(&mut self) {
-        self.ladder.trouble(Instant::now());
+        self.ladder.trouble(Trouble::Frames, Instant::now());
     }
 
     /// Until when a frame may wait for a buffer, the tracker and the template: no longer than to the
     /// next frame, or all that follow would be late too, and a slow template would hold up the
     /// alarms. Nothing without a budget for frames.
     pub fn wait_until(&self, arrival: Instant, now: Instant) -> Option<Instant> {
-        let spare_s = (self.planned_s() - self.needed.high()).min(self.queue_s * MARGIN);
+        let spare_s = self.spare_s(Takes::of(&self.needed)).min(self.queue_s * MARGIN);
         if spare_s == f64::INFINITY {
             return None;
         }
@@ -247,18 +279,20 @@ impl Shedder {
         Some(latest.min(now + interval))
     }
 
-    /// Mean and high of the work on gauges that no alarm needs, s.
-    fn optional(&self) -> (f64, f64) {
+    /// The work on gauges that no alarm needs.
+    fn optional(&self) -> Takes {
         let measured = self.gauges.iter().filter(|gauge| !gauge.needed && !gauge.own.is_out());
-        measured.fold((0.0, 0.0), |sum, gauge| (sum.0 + gauge.cost.mean, sum.1 + gauge.cost.high()))
+        measured.fold(Takes::default(), |sum, gauge| sum.and(Takes::of(&gauge.cost)))
     }
 
-    /// The part of the total budget that is planned with, s.
-    fn planned_s(&self) -> f64 {
+    /// How long after its arrival a frame may be begun that takes so long, s: by what such frames
+    /// exceeded the foreseen of late, and by what is rarely exceeded.
+    fn spare_s(&self, takes: Takes) -> f64 {
         if self.total_s == f64::INFINITY {
             return f64::INFINITY;
         }
-        (self.total_s - self.surprise_s).min(MARGIN * self.total_s)
+        let by_surprises = self.total_s - self.surprise_s - takes.mean;
+        by_surprises.min(MARGIN * self.total_s - takes.rarely_more())
     }
 
     /// Follows the time beyond the foreseen that [`SURPRISES`] of the frames exceed: a step up where
@@ -282,40 +316,47 @@ impl Shedder {
         if !level.measures(row) {
             return Verdict::Nothing;
         }
-        let (optional_mean, optional_high) = self.optional();
-        let age_s = seconds(arrival, now);
-        let each_s = self.needed.mean + if level.optional { optional_mean } else { 0.0 };
+        let (needed, age_s) = (Takes::of(&self.needed), seconds(arrival, now));
+        let whole = needed.and(self.optional());
+        let each_s = if level.optional { whole.mean } else { needed.mean };
         let start_s = age_s + self.in_work.len() as f64 * self.pace(now).max(each_s / self.threads);
-        let total_s = self.planned_s();
-        let in_time = |work_s: f64| start_s + work_s <= total_s && start_s <= self.queue_s * MARGIN;
-        // The searches of the first frames teach nothing.
-        let known = self.needed.seen >= LEARN;
-        self.foreseen_s = if known { start_s + each_s } else { f64::INFINITY };
-        let needed = self.needed.high();
+        let in_time = |spare_s: f64| start_s <= spare_s.min(self.queue_s * MARGIN);
+        let (with_all, without) = (in_time(self.spare_s(whole)), in_time(self.spare_s(needed)));
         let free = self.in_work.is_empty();
         let probe_s = PROBE.as_secs_f64().max(PROBE_FRAMES * self.interval.mean);
         let unseen_s = seconds(self.probed, now);
-        let due = free && unseen_s >= probe_s;
+        // What a probe takes is not known well: that it may be in time is enough.
+        let may_be = start_s + whole.mean <= MARGIN * self.total_s;
+        let due = free && unseen_s >= probe_s && may_be;
         let forgotten_s = FORGOTTEN.as_secs_f64().max(FORGOTTEN_FRAMES * self.interval.mean);
-        let forgotten = free && unseen_s >= forgotten_s && in_time(needed);
+        let forgotten = free && unseen_s >= forgotten_s && without;
         let (gauges, trouble) = if self.needed.seen == 0 {
             // Before anything is known, no more is begun than keeps the threads busy.
             let begun = (self.in_work.len() as f64) < 2.0 * self.threads;
-            (begun.then_some(&self.with_optional), !begun)
-        } else if forgotten || in_time(needed + optional_high) && (level.optional || due) {
+            (begun.then_some(&self.with_optional), (!begun).then_some(Trouble::Frames))
+        } else if forgotten || due || with_all && level.optional {
             self.probed = now;
-            (Some(&self.with_optional), false)
-        } else if in_time(needed) {
-            (Some(&self.only_needed), level.optional)
+            (Some(&self.with_optional), None)
+        } else if without {
+            (Some(&self.only_needed), level.optional.then_some(Trouble::Gauges))
         } else {
             // Nothing would be gained by waiting when the machine is free, and slower than the
             // budget.
             let alone =
                 age_s < each_s || now.saturating_duration_since(self.last_begun) >= AT_LEAST_EVERY;
-            ((free && alone).then_some(&self.only_needed), true)
+            ((free && alone).then_some(&self.only_needed), Some(Trouble::Frames))
         };
-        if trouble || age_s > BEHIND * self.total_s.min(self.queue_s) {
-            self.ladder.trouble(now);
+        // The searches of the first frames teach nothing.
+        self.foreseen_s = match self.needed.seen >= LEARN {
+            true if gauges.is_some_and(|gauges| Arc::ptr_eq(gauges, &self.with_optional)) => {
+                start_s + whole.mean
+            }
+            true => start_s + needed.mean,
+            false => f64::INFINITY,
+        };
+        let late = age_s > BEHIND * self.total_s.min(self.queue_s);
+        if let Some(trouble) = trouble.or(late.then_some(Trouble::Frames)) {
+            self.ladder.trouble(trouble, now);
         }
         let Some(gauges) = gauges else { return Verdict::Nothing };
         self.last_begun = now;
@@ -324,7 +365,7 @@ impl Shedder {
 
     /// A step of the ladder.
     fn step(&mut self, now: Instant) -> Option<String> {
-        let (needed_s, optional_s) = (self.needed.mean, self.optional().0);
+        let (needed_s, optional_s) = (self.needed.mean, self.optional().mean);
         let frame_s = self.threads * self.interval.mean.max(1e-9);
         let load = |level: Level| {
             (needed_s + if level.optional { optional_s } else { 0.0 }) * level.share() / frame_s
