@@ -7,8 +7,7 @@
 //! until the new state has lasted.
 
 use super::fit::Profile;
-use super::geometry::Geometry;
-use super::known::Past;
+use super::known::{Known, Past};
 
 /// Frames over which a background is remembered: longer than what passes by.
 const MEMORY: f32 = 200.0;
@@ -27,8 +26,13 @@ const SHARE: f32 = 0.03;
 /// Factor by which the scatter may grow, and from where it counts: a tip that passes adds some.
 const SCATTER: f32 = 8.0;
 const SCATTER_LEAST: f32 = 2.0;
-/// Frames after which a new state is the state.
+/// Frames after which a new state is the state; later, and at most so many, where openings seem other
+/// than they were, by this factor's ln: a change of the look opens nothing.
 const LASTING: u32 = 24;
+const LASTING_MOST: u32 = 48;
+const LIKE: f32 = 0.25;
+/// Openings that this is told by, px.
+const OPEN: f32 = 1.0;
 
 /// What is remembered.
 #[derive(Clone, Debug, Default)]
@@ -58,9 +62,9 @@ pub struct Verdict {
 }
 
 impl Judge {
-    /// Judges the next frame; `known` says which stations are looked at for more than the tip's
-    /// possible future.
-    pub fn judge(&mut self, geometry: &Geometry, profile: &Profile) -> Verdict {
+    /// Judges the next frame of what is known.
+    pub fn judge(&mut self, known: &Known, profile: &Profile) -> Verdict {
+        let geometry = &*known.geometry;
         let mut out = Verdict { trust: 1.0, ..Verdict::default() };
         let own: Vec<usize> = geometry
             .branches
@@ -98,7 +102,10 @@ impl Judge {
         out.marked = changes > 0;
         out.trust = 0.4f32.powi(changes.min(3) as i32) * (1.0 - blind.min(1.0));
         self.marked = if out.marked { self.marked + 1 } else { 0 };
-        if self.marked >= LASTING {
+        let opened = own.iter().filter(|k| known.opening[**k] > OPEN);
+        let opened = median(opened.map(|k| profile.opening[*k] / known.opening[*k]).collect());
+        let is_like = opened.is_none_or(|factor| factor.ln().abs() < LIKE);
+        if self.marked >= LASTING && (is_like || self.marked >= LASTING_MOST) {
             out.renewed = true;
             self.marked = 0;
             (self.brightness, self.scatter) = (Some(brightness), Some(excess));

@@ -36,8 +36,8 @@ const LAID_ANEW: f32 = 0.5;
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
 const FOLLOWS: f64 = 4.0;
-/// Marked frames that are remembered until a search of them is heard of.
-const MARKED_MOST: usize = 64;
+/// Frames that are remembered until a search of them is heard of.
+const PLAIN_MOST: usize = 64;
 /// Frames whose mean is what a marked frame is compared with.
 const EXPECTED_OVER: f64 = 6.0;
 
@@ -54,8 +54,8 @@ pub struct Summary {
     searched: u64,
     /// Searched in vain, where no crack is known; to be told with the next frame.
     found_nothing: bool,
-    /// The last frames that looked different.
-    marked: VecDeque<u64>,
+    /// The last frames that were measured and looked as those before.
+    plain: VecDeque<u64>,
     /// The tip is at the end of what is looked at.
     outgrown: bool,
     opening: Option<OpeningRate>,
@@ -117,8 +117,7 @@ impl Summary {
             },
         };
         let Some(known) = &mut self.known else { return };
-        let geometry = Arc::clone(&known.geometry);
-        let verdict = self.judge.judge(&geometry, &profile);
+        let verdict = self.judge.judge(known, &profile);
         let mut profile = profile;
         for k in &verdict.blind {
             profile.opening[*k] = f32::NAN;
@@ -135,11 +134,11 @@ impl Summary {
             observation.drift_error,
             out,
         );
-        if verdict.marked {
-            self.marked.push_back(stamp.index);
+        if !verdict.marked {
+            self.plain.push_back(stamp.index);
         }
-        while self.marked.len() > MARKED_MOST {
-            self.marked.pop_front();
+        if self.plain.len() > PLAIN_MOST {
+            self.plain.pop_front();
         }
     }
 
@@ -147,9 +146,9 @@ impl Summary {
     pub fn hear(&mut self, crack: &Crack, row: u64, found: Found) {
         self.asked = None;
         // What a changed frame shows is no new path.
-        let marked = self.marked.contains(&row);
+        let plain = self.plain.contains(&row);
         match found {
-            Found::Renewed(seen, renewed) if !marked => self.adopt(&seen, &renewed),
+            Found::Renewed(seen, renewed) if plain => self.adopt(&seen, &renewed),
             Found::First(seen, profile) if self.known.is_none() => {
                 self.found_nothing = !self.begin(crack, &seen, &profile);
             }
@@ -363,8 +362,12 @@ impl Summary {
             }
         }
         if verdict.renewed {
+            let expected = self.expected;
             self.begin_length();
             self.opening = Some(OpeningRate::new(TREND_FRAMES));
+            if follows {
+                self.expected = expected;
+            }
         }
         if verdict.marked && !follows {
             // The frame looks different and says something new: one of both is wrong.
