@@ -46,7 +46,7 @@ impl Known {
             {
                 branch.curve.points = tail;
                 branch.own = branch.curve.points.len();
-                continue_straight(&mut branch.curve, crack);
+                continue_straight(&mut branch.curve, crack, self.ahead);
                 changed = true;
             }
             if let Some(lead) = lead

@@ -11,7 +11,7 @@ use super::ends;
 use super::fit::{Profile, fit};
 use super::geometry::Branch;
 use super::kink;
-use super::known::{Known, Past, at_border, continue_straight};
+use super::known::{AHEAD, Known, Past, at_border, continue_straight};
 use super::opened::{Open, open_parts};
 use crate::frame::Region;
 use crate::gauge::View;
@@ -66,13 +66,7 @@ pub fn renewed(
     } else {
         for (branch, part) in branches.iter_mut().zip(&parts) {
             if let Some(part) = part {
-                go_on(
-                    crack,
-                    branch,
-                    part.with(&known.past, branch.stations()),
-                    &known.opening,
-                    &lines,
-                );
+                go_on(crack, branch, part.with(&known.past, branch.stations()), known, &lines);
             }
         }
         add_new(crack, &mut branches, &known.opening, &lines, &mut half_width);
@@ -98,7 +92,7 @@ pub fn continued(
         let lines = crack.traced(view, window, 1);
         let mut new = branch.clone();
         let part = part.with(&known.past, branch.stations());
-        go_on(crack, &mut new, part, &known.opening, &lines);
+        go_on(crack, &mut new, part, known, &lines);
         let places = branch.stations().skip(part.last.saturating_sub(branch.first));
         let elsewhere = places.zip(&new.curve.points[(part.last - branch.first).min(new.own)..]);
         let elsewhere = elsewhere
@@ -152,6 +146,7 @@ fn laid_out(
     }
     let branches = out.geometry.branches.clone();
     out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    out.ahead = known.ahead;
     if crack.layout.along.is_some() {
         return out;
     }
@@ -196,9 +191,10 @@ fn go_on(
     crack: &Crack,
     branch: &mut Branch,
     part: Open,
-    opening: &[f32],
+    known: &Known,
     lines: &[(Curve, Vec<f32>)],
 ) {
+    let (opening, ahead) = (&known.opening[..], known.ahead);
     let room = crack.layout.room_of(branch.first);
     branch.curve.points.truncate(branch.own);
     let first = branch.first;
@@ -239,7 +235,7 @@ fn go_on(
     }
     branch.curve.points.truncate(room.end - branch.first);
     branch.own = branch.curve.points.len();
-    continue_straight(&mut branch.curve, crack);
+    continue_straight(&mut branch.curve, crack, ahead);
     branch.curve.points.truncate(room.end - branch.first);
 }
 
@@ -333,7 +329,7 @@ fn add_new(
         for (place, half) in room.clone().zip(&half) {
             half_width[place] = *half;
         }
-        continue_straight(&mut curve, crack);
+        continue_straight(&mut curve, crack, AHEAD);
         curve.points.truncate(room.len());
         branches.push(Branch { curve, first: room.start, own });
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fit::Profile;
 use super::geometry::Geometry;
 use super::judge::{Judge, Verdict};
-use super::known::{AHEAD, Known, Past};
+use super::known::{AHEAD, AHEAD_MOST, Known, Past};
 use super::learn::{follow, onto};
 use super::opened::{BELIEVED_SIGMA, Open, open_parts, significance};
 use super::rate::OpeningRate;
@@ -24,6 +24,10 @@ const TREND_FRAMES: usize = 32;
 /// weak crack is pieced together from what several frames show.
 const SEARCH_AGAIN: u64 = 64;
 const SEARCH_FIRST: u64 = 8;
+/// Of the way that a tip goes until it is looked for, the part by which it may be elsewhere.
+const TURNED: f64 = 0.4;
+/// Frames until a search is over.
+const SEARCH_FRAMES: usize = 4;
 /// Near its ends when the tip has gone so far, px, within these numbers of frames: a look there costs
 /// several times what a measurement does.
 const ENDS_AFTER_PX: f64 = 6.0;
@@ -105,7 +109,7 @@ impl Summary {
         }
         let profile = match &self.known {
             None => {
-                if !self.begin(crack, &seen, &profile) {
+                if !self.begin(crack, stamp.index, (&seen, &profile)) {
                     no_crack(out, 0.2);
                     return;
                 }
@@ -131,7 +135,7 @@ impl Summary {
             &known,
             (&profile, &parts),
             &verdict,
-            observation.drift_error,
+            (seen.looked, observation.drift_error),
             out,
         );
         if !verdict.marked {
@@ -147,10 +151,13 @@ impl Summary {
         self.asked = None;
         // What a changed frame shows is no new path.
         let plain = self.plain.contains(&row);
+        if plain && let Some(known) = &mut self.known {
+            known.looked = row;
+        }
         match found {
             Found::Renewed(seen, renewed) if plain => self.adopt(&seen, &renewed),
             Found::First(seen, profile) if self.known.is_none() => {
-                self.found_nothing = !self.begin(crack, &seen, &profile);
+                self.found_nothing = !self.begin(crack, row, (&seen, &profile));
             }
             Found::Nothing => self.found_nothing = true,
             Found::Renewed(..) | Found::First(..) => {}
@@ -158,13 +165,13 @@ impl Summary {
     }
 
     /// Follows what was found from now on, if it is a crack.
-    fn begin(&mut self, crack: &Crack, seen: &Known, profile: &Profile) -> bool {
+    fn begin(&mut self, crack: &Crack, row: u64, (seen, profile): (&Known, &Profile)) -> bool {
         let parts = open_parts(seen, profile);
         let is_open =
             parts.iter().flatten().any(|part| significance(profile, *part) > BELIEVED_SIGMA);
         let begins = is_open || crack.layout.along.is_some();
         if begins {
-            self.known = Some(seen.clone());
+            self.known = Some(Known { looked: row, ..seen.clone() });
         }
         begins
     }
@@ -196,7 +203,10 @@ impl Summary {
             Errand::None => {}
         }
         let mut known = self.known.clone();
+        // Until it is looked for again, and until that is heard of by the tracker and by observers.
+        let ahead = self.pace_px.abs() * (2 * crack.lag + SEARCH_FRAMES) as f64;
         if let Some(known) = &mut known {
+            known.ahead = (AHEAD + ahead as usize).min(AHEAD_MOST);
             for (k, past) in known.past.iter_mut().enumerate() {
                 past.ground = self.judge.ground(k);
             }
@@ -290,7 +300,7 @@ impl Summary {
         known: &Known,
         (profile, parts): (&Profile, &[Option<Open>]),
         verdict: &Verdict,
-        drift_error: (f64, f64),
+        (looked, drift_error): (u64, (f64, f64)),
         out: &mut Measurement,
     ) {
         let (geometry, centre) = (&*known.geometry, &known.centre[..]);
@@ -327,10 +337,9 @@ impl Summary {
             return;
         };
         self.forward = Some(tip.forward);
-        // Since it was last looked for where the tip goes, it may have turned off the line: on
-        // average half of the way.
+        // Since it was last looked for where the tip goes, it may have turned off the line.
         let pace = self.see_pace(stamp).abs();
-        let turned = 0.5 * pace * self.ends_every() as f64;
+        let turned = TURNED * pace * stamp.index.saturating_sub(looked) as f64;
         let tip = tip::Tip {
             along_error: tip.along_error.hypot(turned),
             length_error: tip.length_error.hypot(turned),

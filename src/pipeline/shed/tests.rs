@@ -172,3 +172,40 @@ fn there_is_nothing_to_shed_without_a_budget() {
     let off = BudgetConfig { shed: false, total_ms: Some(3.0), ..BudgetConfig::default() };
     assert!(Shedder::new(&off, needed, 2, Instant::now()).is_none());
 }
+
+#[test]
+fn a_gauge_that_searches_at_first_is_left_in() {
+    let mut machine = Machine::new(&budget(15.0));
+    // The first frames search, which takes longer than the budget; the others take a third of it.
+    let went = machine.run(0..1000, (0.0, 0.01), |row| match row {
+        0..4 => (0.009, 0.025),
+        _ => (0.003, 0.0017),
+    });
+    let whole = went.gauges[20..].iter().filter(|gauges| **gauges == Some(2)).count();
+    assert!(whole > 970, "{whole} of 980 frames had all gauges: {:?}", went.changes);
+    let late = went.totals_s[20..].iter().filter(|total_s| **total_s > 0.015).count();
+    assert_eq!(late, 0);
+}
+
+#[test]
+fn frames_that_now_and_then_take_longer_cost_no_gauge() {
+    let mut machine = Machine::new(&budget(15.0));
+    // One in sixteen takes twice as long, and is in time still.
+    let went = machine.run(0..2000, (0.0, 0.01), |row| {
+        (if row % 16 == 0 { 0.007 } else { 0.003 }, if row % 16 == 8 { 0.003 } else { 0.0015 })
+    });
+    let whole = went.gauges.iter().filter(|gauges| **gauges == Some(2)).count();
+    assert!(whole > 1950, "{whole} of 2000 frames had all gauges: {:?}", went.changes);
+}
+
+#[test]
+fn gauges_that_do_not_fit_go_before_any_frame_does() {
+    let mut machine = Machine::new(&budget(15.0));
+    // With the gauge a frame is late; without it there is time for each.
+    let went = machine.run(0..1000, (0.0, 0.02), |_| (0.006, 0.011));
+    assert!(went.measured() >= 990, "{} frames were measured", went.measured());
+    let levels: Vec<u32> = went.changes.iter().map(|change| change.level).collect();
+    assert!(levels.iter().all(|level| *level <= 1), "{:?}", went.changes);
+    let late = went.totals_s[50..].iter().filter(|total_s| **total_s > 0.015).count();
+    assert!(late <= 10, "{late} frames were late");
+}
