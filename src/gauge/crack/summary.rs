@@ -187,7 +187,9 @@ impl Summary {
         // It is asked for in one frame, made some frames later, and heard of some more later.
         let patience = 2 * crack.lag as u64 + 8;
         let waiting = self.asked.is_some_and(|asked| self.frame - asked < patience);
-        let due = self.frame >= self.searched + every || self.outgrown;
+        // One that no frame could make is asked for again.
+        let lost = self.asked == Some(self.searched);
+        let due = self.frame >= self.searched + every || self.outgrown || lost;
         let has_ends = self.known.is_some() && crack.layout.along.is_none();
         let errand = match (due, has_ends && self.frame >= self.looked + self.ends_every()) {
             _ if waiting => Errand::None,
