@@ -2,6 +2,7 @@
 //! on waves whose values between pixels are known. `cargo bench --bench corrected`; beside other
 //! programs on the same images: `python benches/peers/corrected.py`
 
+#[allow(dead_code)] // of what the benches share, some is used here
 mod common;
 
 use std::f64::consts::TAU;

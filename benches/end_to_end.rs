@@ -4,6 +4,7 @@
 //! young template, does not count any more. No frame is shown twice: its noise would be known from the
 //! template.
 
+#[allow(dead_code)] // of what the benches share, some is used here
 mod common;
 #[path = "common/memory.rs"]
 mod memory;

@@ -1,6 +1,7 @@
 //! Each stage by itself, on one thread: ms per frame, frames per second, and the ratio to one read
 //! of the frame's memory in the same run. `cargo bench --bench stages`
 
+#[allow(dead_code)] // of what the benches share, some is used here
 mod common;
 
 use std::time::Duration;

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use liwatch::frame::{Image, Samples};
 use liwatch::simulate::{Scene, SceneConfig};
 
+/// Frames of lag, as the pipeline has unless it is told another.
+pub const LAG: usize = 16;
+
 /// A scene of this side at 20 counts per pixel.
 pub fn scene(size: usize, frames: usize) -> Scene {
     Scene::new(SceneConfig {

@@ -8,8 +8,7 @@ use liwatch::gauge::{AnyGauge, Measurement, Schema, Sequence, View, registry};
 use liwatch::register::{Drift, DriftObservation, Motion, Tracker};
 use liwatch::simulate::{Fissure, Scene, SceneConfig};
 
-/// Frames of lag, as the pipeline has unless it is told another.
-pub const LAG: usize = 16;
+use crate::common::LAG;
 
 pub const SIZE: usize = 360;
 pub const PSF: f64 = 1.2;

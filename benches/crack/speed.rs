@@ -7,8 +7,8 @@ use liwatch::frame::{Image, Stamp};
 use liwatch::gauge::{Sequence, View};
 use liwatch::simulate::{Fissure, Scene};
 
-use crate::common;
-use crate::scenes::{LAG, drift, gauge, scene};
+use crate::common::{self, LAG};
+use crate::scenes::{drift, gauge, scene};
 
 /// Time of one frame in steady tracking, of a search, and of one read of the frame.
 pub fn speed() {

@@ -3,8 +3,9 @@
 use liwatch::simulate::FrontShape;
 
 use super::pulls::{Pulls, median};
-use super::run::{Change, FRAMES, LAG, Run};
+use super::run::{Change, FRAMES, Run};
 use super::truth::{furthest, mean, roughness, wavelength};
+use crate::common::LAG;
 
 const SCENES: [(&str, Change); 5] = [
     ("rough", |c| c.front_look.shape = FrontShape::Rough),

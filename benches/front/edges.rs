@@ -4,8 +4,9 @@ use liwatch::noise::{contour_bound, edge_information};
 use liwatch::simulate::{FrontLook, FrontShape, Growth, Scene};
 
 use super::pulls::{Pulls, median};
-use super::run::{Change, FRAMES, LAG, Run, SIZE};
+use super::run::{Change, FRAMES, Run, SIZE};
 use super::truth::{furthest, mean};
+use crate::common::LAG;
 
 /// An error beyond this is gross, px.
 const GROSS_PX: f64 = 3.0;

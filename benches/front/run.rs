@@ -9,10 +9,10 @@ use liwatch::gauge::{AnyGauge, Measurement, Sequence, View, registry};
 use liwatch::register::{Drift, DriftObservation, Motion, Tracker};
 use liwatch::simulate::{Scene, SceneConfig, configuration};
 
+use crate::common::LAG;
+
 pub const SIZE: usize = 512;
 pub const FRAMES: usize = 120;
-/// Frames by which hints lag, as in the pipeline.
-pub const LAG: usize = 16;
 
 pub type Change = fn(&mut SceneConfig);
 

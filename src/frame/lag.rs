@@ -8,7 +8,7 @@ use super::Stamp;
 const ROWS_PER_FRAME: u64 = 8;
 /// Rows, and seconds of the recording, after which what a search found is heard of: whichever comes
 /// first. A search takes as long as some frames, and a slow camera has no need to wait for those.
-const SEARCH_ROWS: u64 = 4;
+pub const SEARCH_ROWS: u64 = 4;
 const SEARCH_S: f64 = 0.05;
 
 /// How old the tracker's state is that the observer of row `index` is told. The first frames, of

@@ -18,7 +18,7 @@ mod region;
 pub use calibration::{Axis, Calibration, Dimension};
 pub use fate::{Fate, Ledger, Reason};
 pub use image::{Image, Samples};
-pub use lag::{heard_after, is_search_over, lag_at};
+pub use lag::{SEARCH_ROWS, heard_after, is_search_over, lag_at};
 pub use normalise::{Normalised, blank_for, normalise};
 pub use pixel::PixelType;
 pub use pool::{Blank, Pool, PooledImage};

@@ -260,8 +260,11 @@ impl Known {
         let version = feedback.drift.version;
         while self.references.back()?.version < version {
             // Whoever follows a frame that waited in vain does not wait again.
-            let given_up = deadline.filter(|_| self.given_up == Some(version));
-            match receive(&intake.references, given_up.map_or(deadline, |_| Some(Instant::now()))) {
+            let deadline = match self.given_up == Some(version) {
+                true => deadline.map(|_| Instant::now()),
+                false => deadline,
+            };
+            match receive(&intake.references, deadline) {
                 Received::Item(reference) => self.references.push_back(reference),
                 Received::TooLate => {
                     (self.given_up, stale) = (Some(version), true);

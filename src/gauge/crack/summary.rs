@@ -14,7 +14,7 @@ use super::report::{lists, mean, mean_noise, no_crack, totals, typical, widest};
 use super::schema;
 use super::tip;
 use super::{Crack, Errand, Found, Hints, Observation};
-use crate::frame::Stamp;
+use crate::frame::{SEARCH_ROWS, Stamp};
 use crate::gauge::Measurement;
 use crate::gauge::trend::Trend;
 
@@ -26,8 +26,6 @@ const SEARCH_AGAIN: u64 = 64;
 const SEARCH_FIRST: u64 = 8;
 /// Of the way that a tip goes until it is looked for, the part by which it may be elsewhere.
 const TURNED: f64 = 0.4;
-/// Frames until a search is over.
-const SEARCH_FRAMES: usize = 4;
 /// Near its ends when the tip has gone so far, px, within these numbers of frames: a look there costs
 /// several times what a measurement does.
 const ENDS_AFTER_PX: f64 = 6.0;
@@ -185,7 +183,7 @@ impl Summary {
             _ => SEARCH_FIRST,
         };
         // It is asked for in one frame, made some frames later, and heard of some more later.
-        let patience = 2 * crack.lag as u64 + 8;
+        let patience = 2 * crack.lag as u64 + SEARCH_ROWS + 4;
         let waiting = self.asked.is_some_and(|asked| self.frame - asked < patience);
         // One that no frame could make is asked for again.
         let lost = self.asked == Some(self.searched);
@@ -206,7 +204,7 @@ impl Summary {
         }
         let mut known = self.known.clone();
         // Until it is looked for again, and until that is heard of by the tracker and by observers.
-        let ahead = self.pace_px.abs() * (2 * crack.lag + SEARCH_FRAMES) as f64;
+        let ahead = self.pace_px.abs() * (2 * crack.lag as u64 + SEARCH_ROWS) as f64;
         if let Some(known) = &mut known {
             known.ahead = (AHEAD + ahead as usize).min(AHEAD_MOST);
             for (k, past) in known.past.iter_mut().enumerate() {

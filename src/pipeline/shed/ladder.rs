@@ -128,7 +128,7 @@ impl Ladder {
         let last = self.levels.len() - 1;
         let full = load(self.levels[self.level]) > 1.0;
         let (of_gauges, of_frames) = (lasts(Trouble::Gauges), lasts(Trouble::Frames));
-        let too_much = is_trouble && (of_gauges || of_frames || full);
+        let too_much = of_gauges || of_frames || is_trouble && full;
         if too_much && self.level < last && after(self.changed) >= SETTLED {
             if self.stepped_back.is_some_and(|back| after(back) < 2 * self.calm) {
                 self.calm = (self.calm * 2).min(CALM_MOST);

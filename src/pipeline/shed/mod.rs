@@ -330,35 +330,31 @@ impl Shedder {
         let due = free && unseen_s >= probe_s && may_be;
         let forgotten_s = FORGOTTEN.as_secs_f64().max(FORGOTTEN_FRAMES * self.interval.mean);
         let forgotten = free && unseen_s >= forgotten_s && without;
-        let (gauges, trouble) = if self.needed.seen == 0 {
+        let (all, few) = ((&self.with_optional, whole), (&self.only_needed, needed));
+        let (begun, trouble) = if self.needed.seen == 0 {
             // Before anything is known, no more is begun than keeps the threads busy.
             let begun = (self.in_work.len() as f64) < 2.0 * self.threads;
-            (begun.then_some(&self.with_optional), (!begun).then_some(Trouble::Frames))
+            (begun.then_some(all), (!begun).then_some(Trouble::Frames))
         } else if forgotten || due || with_all && level.optional {
             self.probed = now;
-            (Some(&self.with_optional), None)
+            (Some(all), None)
         } else if without {
-            (Some(&self.only_needed), level.optional.then_some(Trouble::Gauges))
+            (Some(few), level.optional.then_some(Trouble::Gauges))
         } else {
             // Nothing would be gained by waiting when the machine is free, and slower than the
             // budget.
             let alone =
                 age_s < each_s || now.saturating_duration_since(self.last_begun) >= AT_LEAST_EVERY;
-            ((free && alone).then_some(&self.only_needed), Some(Trouble::Frames))
-        };
-        // The searches of the first frames teach nothing.
-        self.foreseen_s = match self.needed.seen >= LEARN {
-            true if gauges.is_some_and(|gauges| Arc::ptr_eq(gauges, &self.with_optional)) => {
-                start_s + whole.mean
-            }
-            true => start_s + needed.mean,
-            false => f64::INFINITY,
+            ((free && alone).then_some(few), Some(Trouble::Frames))
         };
         let late = age_s > BEHIND * self.total_s.min(self.queue_s);
         if let Some(trouble) = trouble.or(late.then_some(Trouble::Frames)) {
             self.ladder.trouble(trouble, now);
         }
-        let Some(gauges) = gauges else { return Verdict::Nothing };
+        let Some((gauges, takes)) = begun else { return Verdict::Nothing };
+        // The searches of the first frames teach nothing.
+        let known = self.needed.seen >= LEARN;
+        self.foreseen_s = if known { start_s + takes.mean } else { f64::INFINITY };
         self.last_begun = now;
         Verdict::Measure(Arc::clone(gauges))
     }
