@@ -10,6 +10,7 @@ mod calibration;
 mod fate;
 mod image;
 mod lag;
+pub mod lanes;
 mod normalise;
 mod pixel;
 mod pool;

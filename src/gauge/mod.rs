@@ -6,7 +6,6 @@
 pub mod crack;
 mod erased;
 pub mod front;
-mod lanes;
 mod lines;
 pub mod registry;
 mod schema;

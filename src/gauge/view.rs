@@ -69,10 +69,14 @@ impl<'a> View<'a> {
     /// Writes the pixels at reference columns and rows `places`, (x, y), to `out` (counts). Pixels
     /// outside the field of view, which `u16::MAX` always is, are NaN.
     pub fn read_pixels(&self, places: &[[u16; 2]], out: &mut Vec<f32>) {
-        let (width, height) = (self.image.width as i64, self.image.height as i64);
+        // Frames are far smaller than 65,535 px.
+        let (width, height) = (self.image.width as u32, self.image.height as u32);
+        let (shift_x, shift_y) = (self.shift.0 as i32, self.shift.1 as i32);
         let pixels = places.iter().map(|place| {
-            let (x, y) = (i64::from(place[0]) + self.shift.0, i64::from(place[1]) + self.shift.1);
-            let inside = x >= 0 && y >= 0 && x < width && y < height && place[0] != u16::MAX;
+            // What lies before the first column or row is a large number.
+            let x = (i32::from(place[0]) + shift_x) as u32;
+            let y = (i32::from(place[1]) + shift_y) as u32;
+            let inside = x < width && y < height && place[0] != u16::MAX;
             inside.then(|| (y * width + x) as usize)
         });
         out.clear();

@@ -4,6 +4,7 @@ use multiversion::multiversion;
 
 use super::level::Level;
 use super::motion::Motion;
+use crate::frame::lanes::{LANES, totals};
 use crate::frame::{Image, Samples};
 
 /// What one tile of a frame adds up to, at a whole-pixel shift.
@@ -77,10 +78,6 @@ pub fn compare(
     }
 }
 
-/// Partial sums that run side by side; their number is fixed so that every instruction set adds
-/// in the same order and gives the same bits.
-const LANES: usize = 16;
-
 macro_rules! tile_sums {
     ($name:ident, $sample:ty, $to_f32:expr) => {
         #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -114,13 +111,7 @@ macro_rules! tile_sums {
                     }
                 }
             }
-            lanes.map(|lane| {
-                let mut sum = 0.0;
-                for value in lane {
-                    sum += value;
-                }
-                sum
-            })
+            totals(&lanes)
         }
     };
 }

@@ -9,6 +9,7 @@ use multiversion::multiversion;
 use super::footprint::{Footprint, Meeting};
 use super::grain::Grain;
 use super::level::{Expansion, LevelShape, Template, Tile, powers};
+use crate::frame::lanes::LANES;
 use crate::resample::{Kernel, filter_column, filter_row};
 
 /// The filters of one phase.
@@ -323,10 +324,6 @@ fn take_out(gradient: &mut [f32], value: &[f32], constant: f32, slope: f32) {
 fn sum(values: &[f32]) -> f64 {
     values.iter().map(|v| f64::from(*v)).sum()
 }
-
-/// Partial sums that run side by side; their number is fixed so that every instruction set adds
-/// in the same order and gives the same bits.
-const LANES: usize = 16;
 
 /// `Σ a b`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

@@ -6,10 +6,12 @@
 //! same pixels, is then the pattern's share of the noise. A specimen that shows there is found out
 //! by what it has in common at other pixels too.
 
-use super::expand::inner_product;
+use multiversion::multiversion;
+
 use super::level::Level;
 use super::motion::Motion;
 use crate::frame::Image;
+use crate::frame::lanes::{LANES, totals};
 
 /// What two frames say of the pattern.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +32,8 @@ pub const SEEN_SIGMA: f64 = 6.0;
 const SHARED: f64 = 1.0 + 2.0 * (16.0 + 1.0) / 36.0;
 /// Other displacements, beyond the operator's reach.
 const ELSEWHERE: [(i64, i64); 6] = [(3, 0), (0, 3), (3, 3), (-3, 3), (4, 1), (-1, 4)];
+/// How far [`ELSEWHERE`] reaches, px.
+const REACH: usize = 4;
 /// What is found there may be this part of what is found at the same pixels.
 const ELSEWHERE_MOST: f64 = 0.3;
 
@@ -93,28 +97,20 @@ pub fn compare_patterns(
         .filter(|tile| inside(tile.x, side, image.width) && inside(tile.y, side, image.height))
         .collect();
     let step = (usable.len() * side * side).div_ceil(PIXELS).max(1);
-    let reach = 4;
-    let (mut here, mut there) = (vec![0.0; side * side], vec![0.0; (side + 2 * reach).pow(2)]);
-    let mut rows = Rows::default();
+    let around = side + 2 * REACH;
+    let (mut here, mut there) = (vec![0.0; side * side], vec![0.0; around * around]);
+    let mut samples = Vec::new();
     let (mut own, mut others, mut powers, mut pixels) = (0.0, [0.0; ELSEWHERE.len()], [0.0; 2], 0);
     for tile in usable.into_iter().step_by(step) {
-        rows.roughness(image, (tile.x, tile.y), side, &mut here);
-        let around = side + 2 * reach;
-        rows.roughness(probe, (tile.x - reach, tile.y - reach), around, &mut there);
-        let product = |(x, y): (i64, i64)| {
-            let start = (reach as i64 + y) as usize * around + (reach as i64 + x) as usize;
-            let lines = here.chunks_exact(side).zip(there[start..].chunks(around));
-            lines.map(|(a, b)| inner_product(a, &b[..side])).sum::<f64>()
-        };
-        own += product((0, 0));
-        for (sum, at) in others.iter_mut().zip(ELSEWHERE) {
-            *sum += product(at);
+        roughness(image, (tile.x, tile.y), side, &mut samples, &mut here);
+        roughness(probe, (tile.x - REACH, tile.y - REACH), around, &mut samples, &mut there);
+        let [power_here, power_there, meeting, elsewhere @ ..] = meetings(&here, &there, side);
+        own += f64::from(meeting);
+        for (sum, elsewhere) in others.iter_mut().zip(elsewhere) {
+            *sum += f64::from(elsewhere);
         }
-        powers[0] += inner_product(&here, &here);
-        let inner = there.chunks_exact(around).skip(reach).take(side);
-        powers[1] += inner
-            .map(|row| inner_product(&row[reach..reach + side], &row[reach..reach + side]))
-            .sum::<f64>();
+        powers[0] += f64::from(power_here);
+        powers[1] += f64::from(power_there);
         pixels += side * side;
     }
     let power = (powers[0] * powers[1]).sqrt();
@@ -132,27 +128,91 @@ fn inside(at: usize, side: usize, size: usize) -> bool {
     at >= 6 && at + side + 6 <= size
 }
 
-/// Work space for the second differences.
-#[derive(Default)]
-struct Rows {
-    samples: Vec<f32>,
+/// (1 −2 1)ᵀ(1 −2 1) over a square with its corner at `at`; `samples` is work space.
+fn roughness(
+    image: &Image,
+    at: (usize, usize),
+    side: usize,
+    samples: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    let width = side + 2;
+    samples.resize(width * width, 0.0);
+    for (row, samples) in samples.chunks_exact_mut(width).enumerate() {
+        image.read_row(at.1 - 1 + row, at.0 - 1, samples);
+    }
+    second_differences(samples, side, out);
 }
 
-impl Rows {
-    /// (1 −2 1)ᵀ(1 −2 1) over a square with its corner at `at`.
-    fn roughness(&mut self, image: &Image, at: (usize, usize), side: usize, out: &mut [f32]) {
-        let width = side + 2;
-        self.samples.resize(width * width, 0.0);
-        for (row, samples) in self.samples.chunks_exact_mut(width).enumerate() {
-            image.read_row(at.1 - 1 + row, at.0 - 1, samples);
+/// Of a square of `side`, with one more pixel all round in `samples`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn second_differences(samples: &[f32], side: usize, out: &mut [f32]) {
+    let width = side + 2;
+    for (row, out) in out.chunks_exact_mut(side).enumerate() {
+        let line = |k: usize| &samples[(row + k) * width..(row + k + 1) * width];
+        let (above, here, below) = (line(0), line(1), line(2));
+        for (x, out) in out.iter_mut().enumerate() {
+            let along_y = |x: usize| above[x] - 2.0 * here[x] + below[x];
+            *out = along_y(x) - 2.0 * along_y(x + 1) + along_y(x + 2);
         }
-        for (row, out) in out.chunks_exact_mut(side).enumerate() {
-            let line = |k: usize| &self.samples[(row + k) * width..(row + k + 1) * width];
-            let (above, here, below) = (line(0), line(1), line(2));
-            for (x, out) in out.iter_mut().enumerate() {
-                let along_y = |x: usize| above[x] - 2.0 * here[x] + below[x];
-                *out = along_y(x) - 2.0 * along_y(x + 1) + along_y(x + 2);
+    }
+}
+
+/// Σ here², Σ there², Σ here · there at the same pixels, and at each of [`ELSEWHERE`]. `there` is a square
+/// with [`REACH`] more pixels all round than `here`, of `side`, a multiple of [`LANES`].
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn meetings(here: &[f32], there: &[f32], side: usize) -> [f32; 3 + ELSEWHERE.len()] {
+    let around = side + 2 * REACH;
+    let mut lanes = [[0.0f32; LANES]; 3 + ELSEWHERE.len()];
+    for (row, here) in here.chunks_exact(side).enumerate() {
+        for (block, here) in here.chunks_exact(LANES).enumerate() {
+            let at = |(x, y): (i64, i64)| {
+                let start = ((REACH + row) as i64 + y) as usize * around
+                    + ((REACH + block * LANES) as i64 + x) as usize;
+                &there[start..start + LANES]
+            };
+            let same = at((0, 0));
+            for lane in 0..LANES {
+                lanes[0][lane] += here[lane] * here[lane];
+                lanes[1][lane] += same[lane] * same[lane];
+                lanes[2][lane] += here[lane] * same[lane];
             }
+            for (lanes, away) in lanes[3..].iter_mut().zip(ELSEWHERE) {
+                let there = at(away);
+                for lane in 0..LANES {
+                    lanes[lane] += here[lane] * there[lane];
+                }
+            }
+        }
+    }
+    totals(&lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meetings_are_those_of_a_plain_loop() {
+        let side = 2 * LANES;
+        let around = side + 2 * REACH;
+        let made = |count: usize, by: usize| -> Vec<f32> {
+            (0..count).map(|k| ((k * by) % 211) as f32 / 105.0 - 1.0).collect()
+        };
+        let (here, there) = (made(side * side, 7919), made(around * around, 104_729));
+        let plain = |(dx, dy): (i64, i64)| {
+            let places = (0..side).flat_map(|y| (0..side).map(move |x| (x, y)));
+            let product = |(x, y): (usize, usize)| {
+                let (row, column) = ((REACH + y) as i64 + dy, (REACH + x) as i64 + dx);
+                f64::from(here[y * side + x])
+                    * f64::from(there[row as usize * around + column as usize])
+            };
+            places.map(product).sum::<f64>()
+        };
+        let found = meetings(&here, &there, side);
+        let expected = [(0, 0)].into_iter().chain(ELSEWHERE).map(plain);
+        for (found, expected) in found[2..].iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-2, "{found}, {expected}");
         }
     }
 }

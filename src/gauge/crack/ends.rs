@@ -7,9 +7,9 @@
 
 use super::Crack;
 use super::curve::distance;
-use super::fit::Profile;
 use super::known::{Known, at_border, continue_straight};
 use super::opened::open_parts;
+use super::profile::Profile;
 
 /// An end is wide from so many point spreads on.
 const WIDE: f32 = 4.0;

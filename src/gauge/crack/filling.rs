@@ -7,9 +7,9 @@
 //! Potter, IEEE Trans. Autom. Control 14, 387, 1969). So a narrow tip, whose depth nobody sees, is
 //! as deep as the crack beside it, and is not known better than that.
 
-use super::fit::Profile;
 use super::geometry::Geometry;
 use super::known::Past;
+use super::profile::Profile;
 use super::shared::Shared;
 use super::station::Solved;
 

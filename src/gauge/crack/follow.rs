@@ -8,11 +8,12 @@ use std::sync::Arc;
 use super::Crack;
 use super::curve::{Curve, distance, nearest};
 use super::ends;
-use super::fit::{Profile, fit};
+use super::fit::fit;
 use super::geometry::Branch;
 use super::kink;
 use super::known::{AHEAD, Known, Past, at_border, continue_straight};
 use super::opened::{Open, open_parts};
+use super::profile::Profile;
 use crate::frame::Region;
 use crate::gauge::View;
 

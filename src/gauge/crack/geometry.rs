@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::curve::Curve;
 use crate::frame::Region;
-use crate::gauge::lanes::LANES;
+use crate::frame::lanes::LANES;
+use crate::gauge::smooth::smooth_columns;
 
 /// A pixel that fills up a station and is not looked at.
 pub const NO_PIXEL: [u16; 2] = [u16::MAX; 2];
@@ -106,6 +107,20 @@ impl Geometry {
     pub fn slots(&self) -> usize {
         self.at.len()
     }
+}
+
+/// Smoothed along each branch by itself.
+pub fn by_branch<const N: usize>(
+    geometry: &Geometry,
+    rows: &[[f64; N]],
+    sigma: f64,
+) -> Vec<[f64; N]> {
+    let mut out = vec![[0.0; N]; rows.len()];
+    for branch in &geometry.branches {
+        let range = branch.stations();
+        out[range.clone()].copy_from_slice(&smooth_columns(&rows[range], sigma));
+    }
+    out
 }
 
 /// The nearest line of each pixel so far.

@@ -6,8 +6,8 @@
 //! marked: its quality falls, and numbers that do not follow from the frames before are withheld,
 //! until the new state has lasted.
 
-use super::fit::Profile;
 use super::known::{Known, Past};
+use super::profile::Profile;
 
 /// Frames over which a background is remembered: longer than what passes by.
 const MEMORY: f32 = 200.0;

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use super::curve::Curve;
-use super::fit::{Profile, by_branch, fit};
+use super::fit::fit;
+use super::geometry::by_branch;
 use super::geometry::{Branch, Geometry, NO_PIXEL, Root};
 use super::kink;
 use super::opened::open_parts;
+use super::profile::Profile;
 use super::shared::Shared;
 use super::{Crack, Layout};
 use crate::gauge::View;

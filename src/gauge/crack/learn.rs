@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::fit::Profile;
 use super::geometry::Geometry;
 use super::judge::Verdict;
 use super::known::Known;
 use super::opened::Open;
+use super::profile::Profile;
 use super::scatter;
 use super::shared::Shared;
 

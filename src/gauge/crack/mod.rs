@@ -21,7 +21,9 @@ mod kink;
 mod known;
 mod learn;
 mod opened;
+mod pixels;
 mod plane;
+mod profile;
 mod rate;
 mod report;
 mod ridge;
@@ -39,8 +41,9 @@ use std::sync::Arc;
 
 use config::Along;
 pub use config::CrackConfig;
-use fit::{Profile, fit};
+use fit::fit;
 use known::Known;
+use profile::Profile;
 use summary::Summary;
 
 use super::lines::Lines;

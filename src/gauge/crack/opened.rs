@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::fit::{Profile, by_branch};
+use super::geometry::by_branch;
 use super::known::{Known, Past};
+use super::profile::Profile;
 
 /// A mean opening this many sigma above zero is open.
 const OPEN_SIGMA: f64 = 3.6;

@@ -1,9 +1,9 @@
 //! The numbers of one frame: lists of the stations, means over the open part, totals of all lines.
 
-use super::fit::Profile;
 use super::known::Known;
 use super::learn::OPENING_SHARE;
 use super::opened::{Open, STATIONS_LEAST, own_error};
+use super::profile::Profile;
 use super::schema;
 use super::tip::{self, Tip};
 use crate::gauge::Measurement;

@@ -7,7 +7,7 @@
 
 use multiversion::multiversion;
 
-use crate::gauge::lanes::{LANES, totals};
+use crate::frame::lanes::{LANES, totals};
 
 /// Level a, slope b, centre c, opening w, depth D, point spread σ.
 pub const UNKNOWNS: usize = 6;
@@ -50,54 +50,79 @@ pub fn sums(
     let mut lanes = [[0.0f32; LANES]; SUMS];
     let half = 0.5 * guess.opening;
     let narrow = 1.0 / guess.psf_px;
-    let blocks =
-        signal.chunks_exact(LANES).zip(distance.chunks_exact(LANES).zip(valid.chunks_exact(LANES)));
-    for (signal, (distance, valid)) in blocks {
-        let mut slopes = [[0.0f32; LANES]; UNKNOWNS];
-        let mut weight = [0.0f32; LANES];
-        let mut residual = [0.0f32; LANES];
-        for lane in 0..LANES {
-            let along = distance[lane] - guess.centre;
-            let (tl, tr) = ((along + half) * narrow, (along - half) * narrow);
-            let (left, left_density) = normal(tl);
-            let (right, right_density) = normal(tr);
-            let open = left - right;
-            let through = 1.0 - guess.depth * open;
-            let ground = guess.level + guess.slope * along;
-            let dip = ground * guess.depth * narrow;
-            slopes[0][lane] = through;
-            slopes[1][lane] = through * along;
-            slopes[2][lane] = dip * (left_density - right_density);
-            slopes[3][lane] = -0.5 * dip * (left_density + right_density);
-            slopes[4][lane] = -ground * open;
-            slopes[5][lane] = dip * (tl * left_density - tr * right_density);
-            let model = ground * through;
-            let seen = if model > 0.0 { model } else { 0.0 };
-            weight[lane] = valid[lane] / (scatter.dark + scatter.gain * seen);
-            residual[lane] = signal[lane] - model;
+    let blocks = |pixels| <[f32]>::as_chunks::<LANES>(pixels).0;
+    let (signal, distance, valid) = (blocks(signal), blocks(distance), blocks(valid));
+    let mut terms = Terms::default();
+    let parts = signal.chunks(AT_ONCE).zip(distance.chunks(AT_ONCE).zip(valid.chunks(AT_ONCE)));
+    for (signal, (distance, valid)) in parts {
+        for (block, ((signal, distance), valid)) in
+            signal.iter().zip(distance).zip(valid).enumerate()
+        {
+            let mut plain = [[0.0f32; LANES]; UNKNOWNS + 1];
+            let mut weights = [0.0f32; LANES];
+            for lane in 0..LANES {
+                let along = distance[lane] - guess.centre;
+                let (tl, tr) = ((along + half) * narrow, (along - half) * narrow);
+                let (left, left_density) = normal(tl);
+                let (right, right_density) = normal(tr);
+                let open = left - right;
+                let through = 1.0 - guess.depth * open;
+                let ground = guess.level + guess.slope * along;
+                let dip = ground * guess.depth * narrow;
+                let model = ground * through;
+                let seen = if model > 0.0 { model } else { 0.0 };
+                weights[lane] = valid[lane] / (scatter.dark + scatter.gain * seen);
+                plain[0][lane] = through;
+                plain[1][lane] = through * along;
+                plain[2][lane] = dip * (left_density - right_density);
+                plain[3][lane] = -0.5 * dip * (left_density + right_density);
+                plain[4][lane] = -ground * open;
+                plain[5][lane] = dip * (tl * left_density - tr * right_density);
+                plain[UNKNOWNS][lane] = signal[lane] - model;
+            }
+            for (n, plain) in plain.iter().enumerate() {
+                for lane in 0..LANES {
+                    terms.weighted[n][block][lane] = weights[lane] * plain[lane];
+                }
+                terms.plain[n][block] = *plain;
+            }
         }
+        // Each sum by itself: all of them together have no room in the registers.
+        let count = signal.len();
         let mut sum = 0;
         for i in 0..UNKNOWNS {
-            let mut weighted = [0.0f32; LANES];
-            for lane in 0..LANES {
-                weighted[lane] = weight[lane] * slopes[i][lane];
-            }
             for j in i..UNKNOWNS {
-                for lane in 0..LANES {
-                    lanes[sum][lane] += weighted[lane] * slopes[j][lane];
-                }
+                add_products(&terms.weighted[i][..count], &terms.plain[j], &mut lanes[sum]);
                 sum += 1;
             }
-            let score = SUMS - 1 - UNKNOWNS + i;
-            for lane in 0..LANES {
-                lanes[score][lane] += weighted[lane] * residual[lane];
-            }
         }
-        for lane in 0..LANES {
-            lanes[SUMS - 1][lane] += weight[lane] * residual[lane] * residual[lane];
+        for i in 0..=UNKNOWNS {
+            let residual = &terms.plain[UNKNOWNS];
+            add_products(&terms.weighted[i][..count], residual, &mut lanes[sum + i]);
         }
     }
     totals(&lanes)
+}
+
+/// Blocks of pixels whose terms are kept at once.
+const AT_ONCE: usize = 4;
+
+/// The slopes by each unknown and the residual, of some pixels, and their products with the weights.
+#[derive(Default)]
+struct Terms {
+    plain: [[[f32; LANES]; AT_ONCE]; UNKNOWNS + 1],
+    weighted: [[[f32; LANES]; AT_ONCE]; UNKNOWNS + 1],
+}
+
+#[inline(always)]
+fn add_products(a: &[[f32; LANES]], b: &[[f32; LANES]], lanes: &mut [f32; LANES]) {
+    let mut own = *lanes;
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            own[lane] += a[lane] * b[lane];
+        }
+    }
+    *lanes = own;
 }
 
 /// Φ(u) to 1e-6 and its density (M. Abramowitz and I. Stegun, 26.2.17), without branches.

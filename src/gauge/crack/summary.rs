@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::fit::Profile;
 use super::geometry::Geometry;
 use super::judge::{Judge, Verdict};
 use super::known::{AHEAD, AHEAD_MOST, Known, Past};
 use super::learn::{follow, onto};
 use super::opened::{BELIEVED_SIGMA, Open, open_parts, significance};
+use super::profile::Profile;
 use super::rate::OpeningRate;
 use super::report::{lists, mean, mean_noise, no_crack, totals, typical, widest};
 use super::schema;

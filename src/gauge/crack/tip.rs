@@ -9,10 +9,10 @@
 use std::ops::Range;
 
 use super::Crack;
-use super::fit::Profile;
 use super::geometry::Geometry;
 use super::known::at_border;
 use super::opened::Open;
+use super::profile::Profile;
 
 /// Stations of the open part that are looked at, and closed ones beyond its end.
 const INSIDE: usize = 60;

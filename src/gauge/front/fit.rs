@@ -10,7 +10,7 @@
 use super::config::Lithium;
 use super::contour::{Contour, moved_across, slopes, stiffness};
 use super::levels::Levels;
-use super::path::{Curve, join, most_probable};
+use super::path::{Certainty, join, most_probable};
 use super::sums::{self, EdgeSums, NullSums, SideSums};
 use super::windows::Windows;
 use super::{Front, Hints};
@@ -18,6 +18,9 @@ use crate::gauge::View;
 
 const ROUNDS: usize = 3;
 const ROUNDS_WIDE: usize = 4;
+/// A round that moves no line further than this is the last, px: of the half squared step, over the
+/// edge's width, that is left, no line's error has a twentieth.
+const SETTLED_PX: f32 = 0.1;
 /// An edge less certain than this is none, px.
 const ERROR_MOST: f64 = 2.5;
 /// A line's step by its score, in widths of the edge, at most.
@@ -100,7 +103,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         own: (Vec::new(), Vec::new()),
     };
     fit.find_path(hints.contrast);
-    let mut curve = Curve::default();
+    let mut weights = Vec::new();
     let rounds = if wide { ROUNDS_WIDE } else { ROUNDS };
     for round in 0..rounds {
         fit.see_levels(hints.contrast);
@@ -108,9 +111,16 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         if round + 2 == rounds {
             fit.measure_scatter();
         }
-        curve = fit.move_edges(round > 0);
+        let before = fit.guess.clone();
+        weights = fit.move_edges(round > 0);
+        let moved =
+            fit.guess.iter().zip(&before).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+        if round + 2 >= rounds && moved < SETTLED_PX {
+            break;
+        }
     }
-    fit.contour(front, (fraction, across), &curve)
+    let certain = Certainty::of(&weights, &fit.stiffness);
+    fit.contour(front, (fraction, across), &certain)
 }
 
 impl Fit<'_> {
@@ -194,8 +204,8 @@ impl Fit<'_> {
         self.excess = mixed.max(1.0);
     }
 
-    /// One step of Fisher scoring, all lines together; the curve of their displacements.
-    fn move_edges(&mut self, robust: bool) -> Curve {
+    /// One step of Fisher scoring, all lines together; the information that each has in the curve.
+    fn move_edges(&mut self, robust: bool) -> Vec<f64> {
         let wide = self.widths();
         let reach = self.windows.reach();
         let lines = self.guess.len();
@@ -214,28 +224,34 @@ impl Fit<'_> {
         let mut curve = join(&z, &f, &self.stiffness);
         let relaxations = if self.may_bend { RELAXATIONS } else { 0 };
         for _ in 0..relaxations {
-            if !relax(&mut self.stiffness, &z, &f, &curve.at) {
+            if !relax(&mut self.stiffness, &z, &f, &curve) {
                 break;
             }
             curve = join(&z, &f, &self.stiffness);
         }
-        self.own = (z.clone(), f.clone());
+        self.own = (z, f.clone());
+        let z = &self.own.0;
         if robust {
             for line in 0..lines {
-                let off = (z[line] - curve.at[line]).abs() * f[line].sqrt();
+                let off = (z[line] - curve[line]).abs() * f[line].sqrt();
                 if off > OUTLYING {
                     f[line] *= OUTLYING / off;
                 }
             }
-            curve = join(&z, &f, &self.stiffness);
+            curve = join(z, &f, &self.stiffness);
         }
-        for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&curve.at) {
+        for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&curve) {
             *guess = known + (*moved as f32).clamp(-reach, reach);
         }
-        curve
+        f
     }
 
-    fn contour(&self, front: &Front, (fraction, across): (f32, f32), curve: &Curve) -> Contour {
+    fn contour(
+        &self,
+        front: &Front,
+        (fraction, across): (f32, f32),
+        certain: &Certainty,
+    ) -> Contour {
         let length = front.lines.length as f32;
         let position = moved_across(&self.guess, across);
         let limit = 0.8 * self.windows.reach();
@@ -244,7 +260,7 @@ impl Fit<'_> {
         for line in 0..self.guess.len() {
             let guess = self.guess[line];
             let inside = guess > 1.0 && guess < length - 2.0;
-            let error = (curve.variance[line] * self.unknown + self.expected_variance).sqrt();
+            let error = (certain.variance[line] * self.unknown + self.expected_variance).sqrt();
             let good = self.levels.significant[line] && !self.is_foreign(&self.edges[line]);
             if good && inside && error < ERROR_MOST {
                 out.position[line] = position[line] - fraction;
@@ -262,7 +278,7 @@ impl Fit<'_> {
             out.at_limit += usize::from((guess - self.known[line]).abs() > limit);
         }
         let told = self.own.1.iter().filter(|f| **f > 0.0).count().max(1) as f64;
-        out.mean_error = (curve.sum_variance * self.unknown).sqrt() / told;
+        out.mean_error = (certain.sum_variance * self.unknown).sqrt() / told;
         out.sigma_px = self.sigma;
         out.excess = self.excess;
         out.measured_excess = self.measured;
@@ -330,12 +346,12 @@ mod tests {
         let bend = 0.3 / 256.0;
         let (f, mut stiffness) = (vec![4.0; 200], vec![1.0 / (bend * bend); 200]);
         let z: Vec<f64> = (0..200).map(displacement).collect();
-        let mut curve = join(&z, &f, &stiffness).at;
+        let mut curve = join(&z, &f, &stiffness);
         for _ in 0..RELAXATIONS {
             if !relax(&mut stiffness, &z, &f, &curve) {
                 break;
             }
-            curve = join(&z, &f, &stiffness).at;
+            curve = join(&z, &f, &stiffness);
         }
         curve
     }
@@ -355,6 +371,6 @@ mod tests {
             &[4.0; 200],
             &[65536.0 / 0.09; 200],
         );
-        assert_eq!(curve, stiff.at);
+        assert_eq!(curve, stiff);
     }
 }

@@ -86,86 +86,110 @@ pub fn step(total: &mut [f32], cost: f32, from: &mut Vec<u16>) {
     }
 }
 
-/// A smooth curve through measured displacements.
+/// The curve d that minimises `Σ f (z − d)² + Σ s (d₋ − 2 d + d₊)²`, px: each line's own estimate `z`
+/// (px) with its information `f` (1/px²), and the stiffness `s` (1/px²), the inverse variance of the
+/// curve's second differences.
+pub fn join(z: &[f64], f: &[f64], stiffness: &[f64]) -> Vec<f64> {
+    let Factors { inverse, next, second } = Factors::of(f, stiffness);
+    let mut at: Vec<f64> = z.iter().zip(f).map(|(z, f)| f * z).collect();
+    let mut before = [0.0; 2];
+    for k in 0..at.len() {
+        if k >= 1 {
+            at[k] -= next[k - 1] * before[0];
+        }
+        if k >= 2 {
+            at[k] -= second[k - 2] * before[1];
+        }
+        before = [at[k], before[0]];
+    }
+    let mut after = [0.0; 2];
+    for k in (0..at.len()).rev() {
+        at[k] = at[k] * inverse[k] - next[k] * after[0] - second[k] * after[1];
+        after = [at[k], after[0]];
+    }
+    at
+}
+
+/// How certain a curve is.
 #[derive(Default)]
-pub struct Curve {
-    /// Of each line, px.
-    pub at: Vec<f64>,
-    /// Its posterior variance, px².
+pub struct Certainty {
+    /// Posterior variance of each line, px².
     pub variance: Vec<f64>,
     /// That of the sum of the curve over the lines with information, px².
     pub sum_variance: f64,
 }
 
-/// The curve d that minimises `Σ f (z − d)² + Σ s (d₋ − 2 d + d₊)²`: each line's own estimate `z`
-/// (px) with its information `f` (1/px²), and the stiffness `s` (1/px²), the inverse variance of the
-/// curve's second differences. The normal matrix has five diagonals; its inverse's diagonal is
-/// found by the recursion of K. Takahashi, J. Fagan and M. Chen (1973).
-pub fn join(z: &[f64], f: &[f64], stiffness: &[f64]) -> Curve {
-    let n = z.len();
-    // An edge is in its window, whatever its information.
-    const RIDGE: f64 = 1e-4;
-    let mut main: Vec<f64> = f.iter().map(|f| f + RIDGE).collect();
-    let (mut next, mut second) = (vec![0.0; n], vec![0.0; n]);
-    for k in 1..n.saturating_sub(1) {
-        let s = stiffness[k];
-        main[k - 1] += s;
-        main[k] += 4.0 * s;
-        main[k + 1] += s;
-        next[k - 1] -= 2.0 * s;
-        next[k] -= 2.0 * s;
-        second[k - 1] += s;
-    }
-    // LDLᵀ, in place: main becomes 1/D, next and second the columns of L.
-    let mut at: Vec<f64> = z.iter().zip(f).map(|(z, f)| f * z).collect();
-    let mut pivots = [0.0; 2];
-    for k in 0..n {
-        let (mut pivot, mut beside) = (main[k], next[k]);
-        if k >= 1 {
-            let (l, l2) = (next[k - 1], second[k - 1]);
-            pivot -= l * l * pivots[0];
-            beside -= l * l2 * pivots[0];
-            at[k] -= l * at[k - 1];
+impl Certainty {
+    /// Of the curve that [`join`] makes of lines with this information and stiffness.
+    pub fn of(f: &[f64], stiffness: &[f64]) -> Certainty {
+        let Factors { inverse, next, second } = Factors::of(f, stiffness);
+        // With LDLᵀ = A the variance of a sum wᵀd is wᵀA⁻¹w = yᵀD⁻¹y, L y = w.
+        let mut sum_variance = 0.0;
+        let mut before = [0.0; 2];
+        for k in 0..f.len() {
+            let mut y = f64::from(u8::from(f[k] > 0.0));
+            if k >= 1 {
+                y -= next[k - 1] * before[0];
+            }
+            if k >= 2 {
+                y -= second[k - 2] * before[1];
+            }
+            sum_variance += y * y * inverse[k];
+            before = [y, before[0]];
         }
-        if k >= 2 {
-            let l = second[k - 2];
-            pivot -= l * l * pivots[1];
-            at[k] -= l * at[k - 2];
+        // The inverse's diagonal from its end (K. Takahashi, J. Fagan and M. Chen, 1973): that of the two
+        // rows below, and right of the diagonal in the row below.
+        let mut variance = vec![0.0; f.len()];
+        let (mut below, mut beside) = ([0.0; 2], 0.0);
+        for k in (0..f.len()).rev() {
+            let (l1, l2) = (next[k], second[k]);
+            let z1 = -(l1 * below[0] + l2 * beside);
+            let z2 = -(l1 * beside + l2 * below[1]);
+            variance[k] = inverse[k] - (l1 * z1 + l2 * z2);
+            below = [variance[k], below[0]];
+            beside = z1;
         }
-        pivots = [pivot, pivots[0]];
-        main[k] = 1.0 / pivot;
-        next[k] = beside / pivot;
-        second[k] /= pivot;
+        Certainty { variance, sum_variance }
     }
-    // With LDLᵀ = A the variance of a sum wᵀd is wᵀA⁻¹w = yᵀD⁻¹y, L y = w.
-    let mut sum_variance = 0.0;
-    let mut before = [0.0; 2];
-    for k in 0..n {
-        let mut y = f64::from(u8::from(f[k] > 0.0));
-        if k >= 1 {
-            y -= next[k - 1] * before[0];
+}
+
+/// The normal matrix of the curve as LDLᵀ; it has five diagonals.
+struct Factors {
+    /// 1 / D.
+    inverse: Vec<f64>,
+    /// The columns of L.
+    next: Vec<f64>,
+    second: Vec<f64>,
+}
+
+impl Factors {
+    fn of(f: &[f64], stiffness: &[f64]) -> Factors {
+        let n = f.len();
+        // An edge is in its window, whatever its information.
+        const RIDGE: f64 = 1e-4;
+        let mut main: Vec<f64> = f.iter().map(|f| f + RIDGE).collect();
+        let (mut next, mut second) = (vec![0.0; n], vec![0.0; n]);
+        for k in 1..n.saturating_sub(1) {
+            let s = stiffness[k];
+            main[k - 1] += s;
+            main[k] += 4.0 * s;
+            main[k + 1] += s;
+            next[k - 1] -= 2.0 * s;
+            next[k] -= 2.0 * s;
+            second[k - 1] += s;
         }
-        if k >= 2 {
-            y -= second[k - 2] * before[1];
+        let (mut pivots, mut l, mut l2) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+        for k in 0..n {
+            let pivot = main[k] - l[0] * l[0] * pivots[0] - l2[1] * l2[1] * pivots[1];
+            let beside = next[k] - l[0] * l2[0] * pivots[0];
+            let inverse = 1.0 / pivot;
+            pivots = [pivot, pivots[0]];
+            l = [beside * inverse, l[0]];
+            l2 = [second[k] * inverse, l2[0]];
+            (main[k], next[k], second[k]) = (inverse, l[0], l2[0]);
         }
-        sum_variance += y * y * main[k];
-        before = [y, before[0]];
+        Factors { inverse: main, next, second }
     }
-    let mut variance = vec![0.0; n];
-    // The inverse right of the diagonal, in the row below.
-    let mut beside = 0.0;
-    for k in (0..n).rev() {
-        let below = |j: usize| variance.get(k + j).copied().unwrap_or(0.0);
-        let (l1, l2) = (next[k], second[k]);
-        let z1 = -(l1 * below(1) + l2 * beside);
-        let z2 = -(l1 * beside + l2 * below(2));
-        let here = main[k] - (l1 * z1 + l2 * z2);
-        variance[k] = here;
-        beside = z1;
-        let after = |j: usize| at.get(k + j).copied().unwrap_or(0.0);
-        at[k] = at[k] * main[k] - l1 * after(1) - l2 * after(2);
-    }
-    Curve { at, variance, sum_variance }
 }
 
 #[cfg(test)]
@@ -211,12 +235,12 @@ mod tests {
         let f: Vec<f64> = (0..n).map(|k| if k % 5 == 2 { 0.0 } else { 1.0 + k as f64 }).collect();
         let s: Vec<f64> = (0..n).map(|k| if k == 9 { 0.0 } else { 40.0 + k as f64 }).collect();
         let (at, variance, sum) = dense(&z, &f, &s);
-        let curve = join(&z, &f, &s);
-        assert!((curve.sum_variance / sum - 1.0).abs() < 1e-9, "{} {sum}", curve.sum_variance);
+        let (curve, certain) = (join(&z, &f, &s), Certainty::of(&f, &s));
+        assert!((certain.sum_variance / sum - 1.0).abs() < 1e-9, "{} {sum}", certain.sum_variance);
         for k in 0..n {
-            assert!((curve.at[k] - at[k]).abs() < 1e-9, "line {k}: {} {}", curve.at[k], at[k]);
-            let apart = (curve.variance[k] / variance[k] - 1.0).abs();
-            assert!(apart < 1e-9, "variance of line {k}: {} {}", curve.variance[k], variance[k]);
+            assert!((curve[k] - at[k]).abs() < 1e-9, "line {k}: {} {}", curve[k], at[k]);
+            let apart = (certain.variance[k] / variance[k] - 1.0).abs();
+            assert!(apart < 1e-9, "variance of line {k}: {} {}", certain.variance[k], variance[k]);
         }
     }
 

@@ -13,7 +13,7 @@ use multiversion::multiversion;
 
 use super::levels::Levels;
 use super::windows::{Line, Windows};
-use crate::gauge::lanes::{LANES, totals};
+use crate::frame::lanes::{LANES, totals};
 
 /// A side begins this many sigma from the edge.
 const CLEAR: f32 = 2.5;
