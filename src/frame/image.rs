@@ -29,6 +29,14 @@ impl Image {
         Image { width, height, samples: Samples::F32(vec![0.0; width * height]) }
     }
 
+    /// True when all samples are alike.
+    pub fn is_even(&self) -> bool {
+        match &self.samples {
+            Samples::U16(all) => all.windows(2).all(|pair| pair[0] == pair[1]),
+            Samples::F32(all) => all.windows(2).all(|pair| pair[0] == pair[1]),
+        }
+    }
+
     /// Memory of the samples.
     pub fn bytes(&self) -> usize {
         match &self.samples {

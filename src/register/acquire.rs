@@ -45,6 +45,8 @@ const USUAL: f64 = 0.93;
 /// taken to be when that makes it more alike by this factor.
 const ALTERED: f64 = 0.8;
 const POSED_GAIN: f64 = 1.1;
+/// A template of fewer frames has too much of their noise to tell that one is turned.
+const TURNS_FRAMES: f64 = 3.0;
 /// Linear parts beyond this are none that refocusing makes.
 const STEEPEST: f64 = 0.06;
 
@@ -149,13 +151,14 @@ pub fn acquire(
     scratch: &mut Scratch,
 ) -> Option<Fit> {
     let (level, matrix) = (&reference.coarse, prediction.motion.matrix);
+    let may_turn = reference.full.frames >= TURNS_FRAMES;
     let mut places: Vec<Fit> = tracked.into_iter().collect();
     for (x, y) in candidates(reference, scratch) {
         let start = Motion { x: x as f64, y: y as f64, matrix };
         places.extend(approach(level, start, Freedom::default(), scratch));
     }
     match choose(level, &mut places) {
-        Some(Some(best)) if best.likeness < ALTERED * prediction.likeness => {
+        Some(Some(best)) if may_turn && best.likeness < ALTERED * prediction.likeness => {
             // The place may be right and the frame turned or magnified.
             let posed = pose(level, &[best.motion], scratch).flatten();
             let better = |posed: &Fit| posed.likeness > POSED_GAIN * best.likeness;
@@ -164,6 +167,7 @@ pub fn acquire(
         Some(best) => best.and_then(|best| settle(reference, best, scratch)),
         // Where it was expected, less is enough than where it was looked for.
         None if tracked.is_some_and(|fit| is_like(level, &fit, false)) => tracked,
+        None if !may_turn => None,
         None => {
             let starts: Vec<Motion> = places.iter().take(2).map(|fit| fit.motion).collect();
             pose(level, &starts, scratch).flatten()

@@ -17,6 +17,7 @@ use super::pattern::{APART_PX, PatternShare, SEEN_SIGMA, compare_patterns};
 use super::reference::Reference;
 use super::slope::contrast;
 use super::solve::{Ask, Fit, SolveSpace, solve};
+use super::track::YOUNG_FRAMES;
 use crate::frame::Image;
 
 /// What the tracker knows of the frames to come.
@@ -77,6 +78,12 @@ impl Prediction {
     }
 }
 
+/// Whether what a young template promises is its own noise, of which a frame shows nothing.
+fn is_noise(reference: &Reference, contrast: Option<(f64, f64)>) -> bool {
+    reference.full.frames < YOUNG_FRAMES
+        && contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST)
+}
+
 /// What one square of the grid leaves over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CellResidual {
@@ -110,6 +117,9 @@ pub struct DriftObservation {
     pub locked: bool,
     /// True when the whole field had to be searched.
     pub searched: bool,
+    /// The frame is the anchor once more, pixel for pixel, as where a film begins with a still: its noise is no
+    /// noise of its own.
+    pub repeats: bool,
     /// The part of the squares that agree, of those in the frame.
     pub agreeing: f64,
     /// The part of the information that the template's noise cost, 0 to 1: a reason to average
@@ -117,6 +127,8 @@ pub struct DriftObservation {
     pub template_cost: f64,
     /// The part of the residuals' variance that is the template's own noise.
     pub template_share: f64,
+    /// Frames that the template stood for.
+    pub template_frames: f64,
     /// Which keyframe the reference belongs to.
     pub keyframe: u32,
     /// What stands still on the camera, where the specimen has moved far enough to tell.
@@ -138,9 +150,11 @@ impl DriftObservation {
         misfit: 1.0,
         locked: true,
         searched: false,
+        repeats: false,
         agreeing: 1.0,
         template_cost: 0.0,
         template_share: 0.0,
+        template_frames: 1.0,
         keyframe: 0,
         pattern: None,
         grid: None,
@@ -162,10 +176,12 @@ impl DriftObservation {
         misfit: f64::NAN,
         locked: false,
         searched: true,
+        repeats: false,
         contrast: None,
         agreeing: 0.0,
         template_cost: 0.0,
         template_share: 0.0,
+        template_frames: 1.0,
         keyframe: 0,
         pattern: None,
         grid: None,
@@ -202,6 +218,15 @@ impl Default for Scratch {
 pub const TILES_AGREE: f64 = 0.35;
 /// A brightness that agrees worse than the usual one by this factor is that of another place.
 const MISFIT: f64 = 2.5;
+/// One sigma of a contrast that had to be foreseen, where the frame looks otherwise than the last ones did.
+const CONTRAST_SIGMA: f64 = 0.1;
+/// A frame's structure over that of a template whose noise passed for structure may be very small.
+const CONTRASTS: std::ops::Range<f64> = 0.02..5.0;
+/// A young template, of whose structure a frame shows less than this, has noise that was taken for structure.
+pub const CONTRAST_LEAST: f64 = 0.3;
+/// A pattern holds a frame that is found further off than this once it is allowed for, px and sigma.
+const HELD_PX: f64 = 0.25;
+const HELD_SIGMA: f64 = 4.0;
 /// How far beyond the phases of the full resolution the polynomials are trusted, px.
 const BEYOND_PHASE_PX: f64 = 0.35;
 
@@ -212,6 +237,11 @@ pub fn observe(
     prediction: &Prediction,
     scratch: &mut Scratch,
 ) -> DriftObservation {
+    // Two frames that differ do so in their first pixels. A blank one shows no place.
+    if image.samples == reference.probe.samples && !image.is_even() {
+        let anchor = DriftObservation::of_anchor(reference);
+        return DriftObservation { repeats: true, keyframe: reference.keyframe, ..anchor };
+    }
     let seen = prediction
         .measure_pattern
         .then(|| compare_patterns(&reference.full, image, &reference.probe, &prediction.masked));
@@ -220,22 +250,37 @@ pub fn observe(
         |found: &DriftObservation| found.locked && found.motion.x.hypot(found.motion.y) > APART_PX;
     // A template of several frames allows for the pattern only when it was known as it was built.
     let alone = reference.full.frames < 1.5;
-    let known = if alone { prediction.pattern } else { Some(reference.pattern) };
+    let of_all = |share: f64| share * reference.rough_share;
+    let known = if alone { prediction.pattern.map(of_all) } else { Some(reference.pattern) };
     scratch.pattern = known.unwrap_or(0.0);
     if known.is_none()
         && let Some(PatternShare { share, sigma }) = seen
         && share > SEEN_SIGMA * sigma
     {
         // A pattern, unless it is the specimen that has not moved: then it is not found elsewhere.
-        scratch.pattern = share;
+        scratch.pattern = of_all(share);
         let found = observe_allowing(image, reference, prediction, scratch);
         if is_apart(&found) {
             return DriftObservation { pattern: seen, ..found };
         }
         scratch.pattern = 0.0;
+        return undecided(found, observe_allowing(image, reference, prediction, scratch));
     }
     let found = observe_allowing(image, reference, prediction, scratch);
     DriftObservation { pattern: seen.filter(|_| is_apart(&found)), ..found }
+}
+
+/// What stands still may be a pattern, or the specimen itself: of a frame that was measured `allowing` for the one
+/// and as the other. A drift on which both agree is told, and how far they are apart; else nothing holds.
+fn undecided(allowing: DriftObservation, plain: DriftObservation) -> DriftObservation {
+    let (x, y) = (allowing.motion.x - plain.motion.x, allowing.motion.y - plain.motion.y);
+    let apart = x.hypot(y);
+    if apart > HELD_PX && apart > HELD_SIGMA * plain.x_error.hypot(plain.y_error) {
+        return DriftObservation { locked: false, ..allowing };
+    }
+    // One of them may have found nothing.
+    let (x, y) = if apart.is_finite() { (0.5 * x, 0.5 * y) } else { (0.0, 0.0) };
+    DriftObservation { x_error: plain.x_error.hypot(x), y_error: plain.y_error.hypot(y), ..plain }
 }
 
 /// The same, where the share of a pattern is known (`scratch.pattern`).
@@ -274,7 +319,7 @@ fn observe_allowing(
         };
     };
     let refined = refine(image, reference, &coarse, prediction, searched, scratch);
-    let Some((fine, contrast)) = refined else {
+    let Some(Refined { fit: fine, contrast, read }) = refined else {
         return DriftObservation {
             likeness: coarse.likeness,
             keyframe: reference.keyframe,
@@ -284,19 +329,22 @@ fn observe_allowing(
     let template_noise = 1.0 / reference.full.frames;
     DriftObservation {
         motion: fine.motion,
-        x_error: fine.covariance[0].sqrt(),
-        y_error: fine.covariance[2].sqrt(),
+        x_error: fine.covariance[0].sqrt().hypot(read.0),
+        y_error: fine.covariance[2].sqrt().hypot(read.1),
         gain: fine.gain,
         contrast,
         likeness: coarse.likeness,
         noise_scale: reference.noise_scale * fine.excess,
         misfit: coarse.brightness.misfit,
         locked: agree(&coarse, &fine, factor)
-            && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64,
+            && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64
+            && !is_noise(reference, contrast),
         searched,
+        repeats: false,
         agreeing: fine.tiles as f64 / fine.tiles_in_frame.max(1) as f64,
         template_cost: reference.full.noise_cost,
         template_share: template_noise / (1.0 / fine.gain + template_noise),
+        template_frames: reference.full.frames,
         keyframe: reference.keyframe,
         pattern: None,
         grid: Some(reference.full.grid),
@@ -355,8 +403,16 @@ fn agree(coarse: &Fit, fine: &Fit, factor: f64) -> bool {
         && within(coarse.motion.y, fine.motion.y, coarse.covariance[2])
 }
 
-/// One pass at full resolution, repeated only when the first guess of shift and phase was off; and
-/// the frame's contrast, where it had to be measured.
+/// A frame at full resolution.
+struct Refined {
+    fit: Fit,
+    /// The contrast with one sigma, where it had to be measured.
+    contrast: Option<(f64, f64)>,
+    /// By how much the displacement from the weights may have been read wrongly, x and y, px.
+    read: (f64, f64),
+}
+
+/// One pass at full resolution, repeated only when the first guess of shift and phase was off.
 fn refine(
     image: &Image,
     reference: &Reference,
@@ -364,7 +420,7 @@ fn refine(
     prediction: &Prediction,
     searched: bool,
     scratch: &mut Scratch,
-) -> Option<(Fit, Option<(f64, f64)>)> {
+) -> Option<Refined> {
     const PASSES: usize = 4;
     const LONGEST_STEP_PX: f64 = 2.0;
     let level = &reference.full;
@@ -400,7 +456,7 @@ fn refine(
             if let Some((contrast, sigma)) = measured
                 && (contrast - ask.contrast).abs() > 4.0 * sigma
             {
-                ask.contrast = contrast.clamp(0.2, 5.0);
+                ask.contrast = contrast.clamp(CONTRASTS.start, CONTRASTS.end);
                 fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;
             }
         }
@@ -415,7 +471,15 @@ fn refine(
             matrix: fit.motion.matrix,
         };
     }
-    last.map(|fit| (fit, measured))
+    let fit = last?;
+    let unsure = match measured {
+        Some((contrast, sigma)) => sigma / contrast.abs().max(CONTRASTS.start),
+        None if unusual => CONTRAST_SIGMA,
+        None => 0.0,
+    };
+    let at = scratch.sums.first().map_or((fit.motion.x, fit.motion.y), |sum| sum.at);
+    let read = (unsure * (fit.motion.x - at.0), unsure * (fit.motion.y - at.1));
+    Some(Refined { fit, contrast: measured, read })
 }
 
 /// How far the motion lies from where a tile's weights stood, at most, px.

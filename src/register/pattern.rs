@@ -16,7 +16,7 @@ use crate::frame::lanes::{LANES, totals};
 /// What two frames say of the pattern.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PatternShare {
-    /// Variance of the pattern over that of all that is random in one frame.
+    /// Variance of the pattern over that of all that is random in one frame, of what is roughest in both.
     pub share: f64,
     /// One sigma.
     pub sigma: f64,

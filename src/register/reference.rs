@@ -37,6 +37,8 @@ pub struct Reference {
     pub(super) factor: usize,
     /// Variance of the noise over that of the camera model.
     pub(super) noise_scale: f64,
+    /// The same of what is roughest, over it.
+    pub(super) rough_share: f64,
     /// The part of a frame's noise that is a pattern of the camera and known to be in the template.
     pub(super) pattern: f64,
     /// The first frame as the camera saw it.
@@ -172,6 +174,7 @@ impl Reference {
             periods,
             factor,
             noise_scale,
+            rough_share: accumulator.rough_scale / noise_scale,
             pattern,
             probe,
         }

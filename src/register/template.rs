@@ -36,8 +36,10 @@ pub struct Accumulator {
     pub(super) pattern: f64,
     /// The first frame as the camera saw it.
     pub(super) probe: Arc<Image>,
-    /// Variance of the noise over that of the camera model, as the frames show it.
+    /// Variance of the noise over that of the camera model, as the frames show it, and as what is roughest in the
+    /// first of them does: a pattern's share is told of that.
     pub(super) noise_scale: f64,
+    pub(super) rough_scale: f64,
     /// Frames that are not in the mean yet, those longest open first, and buffers for more.
     groups: Vec<Group>,
     buffers: Vec<Vec<f32>>,
@@ -60,6 +62,7 @@ impl Accumulator {
         for (y, row) in mean.chunks_exact_mut(width).enumerate() {
             first.read_row(y, 0, row);
         }
+        let rough_scale = observed_share(first, camera, mask.regions());
         Accumulator {
             width,
             height,
@@ -71,7 +74,8 @@ impl Accumulator {
             footprint: Footprint::at_origin(),
             pattern: 0.0,
             probe: Arc::new(first.clone()),
-            noise_scale: observed_share(first, camera, mask.regions()),
+            noise_scale: rough_scale,
+            rough_scale,
             groups: Vec::new(),
             buffers: Vec::new(),
         }
@@ -121,8 +125,10 @@ impl Accumulator {
             self.restart();
         }
         self.noise_scale = order.noise_scale;
-        self.pattern = order.pattern;
-        self.add(image, order.placement, order.memory, offset_counts);
+        self.pattern = order.pattern * self.rough_scale / self.noise_scale;
+        if !order.only_noise {
+            self.add(image, order.placement, order.memory, offset_counts);
+        }
         if order.build.is_some() {
             self.settle(offset_counts);
         }

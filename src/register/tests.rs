@@ -158,3 +158,77 @@ fn an_unrelated_or_empty_frame_is_not_locked() {
     assert!(!drifts[1].locked && drifts[1].x.is_nan(), "unrelated: {:?}", drifts[1]);
     assert!(!drifts[2].locked && drifts[2].x.is_nan(), "blank: {:?}", drifts[2]);
 }
+
+/// Frames whose noise neighbouring pixels share, as behind a scintillator or in a scaled film, on a camera with a
+/// pattern of its own.
+fn films(truth: &[(f64, f64)]) -> Vec<Image> {
+    const SIDE: usize = 256;
+    let texture = Texture::new(SIDE, 400.0, 21);
+    let mut rng = ChaCha8Rng::seed_from_u64(22);
+    let normal = |rng: &mut ChaCha8Rng, sigma: f64| -> Vec<f64> {
+        let normal = rand_distr::Normal::new(0.0, sigma).expect("sigma is positive");
+        (0..SIDE * SIDE).map(|_| normal.sample(rng)).collect()
+    };
+    let pattern = normal(&mut rng, 40.0);
+    let one = |(x, y): &(f64, f64)| {
+        let noise = normal(&mut rng, 110.0);
+        let at = |x: i64, y: i64| {
+            let side = SIDE as i64;
+            noise[(y.rem_euclid(side) * side + x.rem_euclid(side)) as usize]
+        };
+        let shared = |x: i64, y: i64| {
+            let row = |y: i64| 0.12 * at(x - 1, y) + 0.76 * at(x, y) + 0.12 * at(x + 1, y);
+            0.12 * row(y - 1) + 0.76 * row(y) + 0.12 * row(y + 1)
+        };
+        let expected = texture.expected(*x, *y);
+        let counts = expected.iter().enumerate().map(|(k, mean)| {
+            let noise = shared((k % SIDE) as i64, (k / SIDE) as i64);
+            (1000.0 + mean + noise + pattern[k]).clamp(0.0, 65535.0) as u16
+        });
+        Image { width: SIDE, height: SIDE, samples: Samples::U16(counts.collect()) }
+    };
+    truth.iter().map(one).collect()
+}
+
+#[test]
+fn noise_that_neighbours_share_and_a_pattern_of_the_camera_hold_no_frame() {
+    let truth: Vec<(f64, f64)> =
+        (0..16).map(|k| (-0.9 * f64::from(k), -0.6 * f64::from(k))).collect();
+    let frames = films(&truth);
+    let camera = crate::noise::estimate(&frames[0], &crate::config::CameraConfig::default(), &[]);
+    let found = follow(&frames, camera);
+    let locked: Vec<usize> = (1..found.len()).filter(|k| found[*k].locked).collect();
+    assert!(locked.len() >= 12, "only frames {locked:?} are locked");
+    for k in &locked {}
+    for k in locked {
+        let off = [
+            (found[k].x - truth[k].0) / found[k].x_error,
+            (found[k].y - truth[k].1) / found[k].y_error,
+        ];
+        assert!(off.iter().all(|off| off.abs() < 5.0), "frame {k}: {:?}, {off:?} sigma", found[k]);
+    }
+}
+
+#[test]
+fn a_still_at_the_start_of_a_film_is_no_second_look() {
+    let mut truth: Vec<(f64, f64)> = vec![(0.0, 0.0); 4];
+    truth.extend((1..12).map(|k| (1.3 * f64::from(k), -0.8 * f64::from(k))));
+    let mut frames = films(&truth);
+    for k in 1..4 {
+        frames[k] = frames[0].clone();
+    }
+    let camera = crate::noise::estimate(&frames[0], &crate::config::CameraConfig::default(), &[]);
+    let found = follow(&frames, camera);
+    for k in 1..4 {
+        assert_eq!((found[k].x, found[k].y, found[k].locked), (0.0, 0.0, true), "frame {k}");
+    }
+    let locked: Vec<usize> = (4..found.len()).filter(|k| found[*k].locked).collect();
+    assert!(locked.len() >= 8, "only frames {locked:?} are locked");
+    for k in locked {
+        let off = (found[k].x - truth[k].0).hypot(found[k].y - truth[k].1);
+        assert!(off < 5.0 * found[k].x_error.hypot(found[k].y_error), "frame {k}: {off} px off");
+    }
+    let even = Image { width: 64, height: 64, samples: Samples::U16(vec![7; 64 * 64]) };
+    let found = follow(&[even.clone(), even], CameraModel::default());
+    assert!(!found[1].locked, "a blank frame shows no place");
+}

@@ -4,7 +4,7 @@
 use super::Drift;
 use super::evidence::Evidence;
 use super::motion::{Freedom, Motion};
-use super::observe::{DriftObservation, Prediction};
+use super::observe::{CONTRAST_LEAST, DriftObservation, Prediction};
 use super::pattern::PatternMemory;
 use super::scan::Scan;
 use super::template::Placement;
@@ -33,6 +33,8 @@ pub struct Fold {
     pub pattern: f64,
     /// Whether this frame begins a new keyframe.
     pub restart: bool,
+    /// The frame does not come in; its noise alone has told something.
+    pub only_noise: bool,
     /// The version to build once the frame is in, when the template has grown enough.
     pub build: Option<u32>,
 }
@@ -75,6 +77,8 @@ pub struct Tracker {
     contrast_variance: f64,
     likeness: f64,
     misfit: f64,
+    /// Frames of the template that the contrast was told against.
+    compared: f64,
     noise_scale: f64,
     /// Frames that told of it.
     noise_seen: f64,
@@ -119,6 +123,12 @@ const NOISE_FRAMES: f64 = 64.0;
 /// Only templates whose own noise is a smaller part than this tell of it.
 const NOISE_SHARE: f64 = 0.1;
 const NOISE_SCALE: std::ops::Range<f64> = 0.2..20.0;
+/// Where an anchor's noise passed for structure, it is at least this many times what was thought. Neighbouring
+/// pixels of a scintillator or of a scaled image share theirs, which a single frame cannot tell.
+const LOUDER: f64 = 2.0;
+/// While a template stands for fewer frames, another that has grown by this factor looks different.
+pub const YOUNG_FRAMES: f64 = 16.0;
+const GROWN: f64 = 1.4;
 /// Every so many frames the contrast is measured even when nothing seems to have changed.
 const CONTRAST_EVERY: u64 = 16;
 /// How much the contrast may change from one measurement to the next, one sigma.
@@ -141,6 +151,7 @@ impl Tracker {
             contrast_variance: 0.0,
             likeness: 1.0,
             misfit: 1.0,
+            compared: 1.0,
             noise_scale: 1.0,
             noise_seen: 4.0,
             evidence: Evidence::default(),
@@ -174,6 +185,8 @@ impl Tracker {
                 (drift.x, drift.y) = scan.unscan(index, &seen.motion);
             }
             self.follow(index, seen.motion);
+        }
+        if let Some(seen) = later.filter(|seen| !seen.repeats) {
             if seen.keyframe != self.seen_keyframe {
                 self.seen_keyframe = seen.keyframe;
                 self.evidence.clear();
@@ -190,6 +203,8 @@ impl Tracker {
                 self.evidence.take(grid, &seen.residuals, seen.template_share);
             }
             fold = self.fold(index, seen);
+        } else if let Some(seen) = observation.filter(|_| index != self.anchor) {
+            fold = self.hear_noise(seen);
         }
         Decision { drift, prediction: self.prediction(index), version: self.version, fold }
     }
@@ -244,11 +259,19 @@ impl Tracker {
             let scale = seen.noise_scale.clamp(NOISE_SCALE.start, NOISE_SCALE.end);
             self.noise_scale += (scale - self.noise_scale) / known;
         }
+        if self.compared < YOUNG_FRAMES && seen.template_frames > GROWN * self.compared {
+            // What the template's noise, or one frame's own look, made of the contrast holds no longer.
+            (self.contrast, self.contrast_variance) = (1.0, 0.0);
+            (self.likeness, self.misfit) = (seen.likeness, seen.misfit);
+        }
+        self.compared = seen.template_frames;
         if let Some((contrast, sigma)) = seen.contrast {
             let off = (contrast - self.contrast).abs();
             if off > 4.0 * sigma && off > 0.05 {
                 self.contrast = contrast.clamp(0.2, 5.0);
                 self.contrast_variance = sigma * sigma;
+                // Both tell the same look.
+                self.likeness = seen.likeness.min(2.0);
             } else {
                 let before = self.contrast_variance + CONTRAST_DRIFT * CONTRAST_DRIFT;
                 let share = before / (before + sigma * sigma);
@@ -321,7 +344,29 @@ impl Tracker {
         let placement = Placement { motion: seen.motion, gain: seen.gain };
         let noise_scale = self.noise_scale;
         let pattern = self.pattern.share().unwrap_or(0.0);
-        Some(Fold { placement, memory: self.memory, noise_scale, pattern, restart, build })
+        let memory = self.memory;
+        Some(Fold { placement, memory, noise_scale, pattern, restart, only_noise: false, build })
+    }
+
+    /// An anchor whose noise passes for structure lets no frame lock; a frame that shows the noise makes it
+    /// a better one.
+    fn hear_noise(&mut self, seen: &DriftObservation) -> Option<Fold> {
+        let passed = seen.contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST);
+        let louder = seen.noise_scale > LOUDER * self.noise_scale && seen.agreeing > 0.6;
+        if self.folded > 1 || self.keyframe > 0 || !(passed && louder) {
+            return None;
+        }
+        self.noise_scale = seen.noise_scale.clamp(NOISE_SCALE.start, NOISE_SCALE.end);
+        self.version += 1;
+        Some(Fold {
+            placement: Placement { motion: Motion::default(), gain: 1.0 },
+            memory: self.memory,
+            noise_scale: self.noise_scale,
+            pattern: 0.0,
+            restart: false,
+            only_noise: true,
+            build: Some(self.version),
+        })
     }
 
     /// The scene looks different, but its place is known: the template begins anew in the same
