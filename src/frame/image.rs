@@ -62,6 +62,23 @@ impl Image {
         }
     }
 
+    /// Whether another image of the same size has the same samples in the square of `side` at (x, y).
+    ///
+    /// # Panics
+    /// When the square lies outside.
+    pub fn is_same(&self, other: &Image, (x, y): (usize, usize), side: usize) -> bool {
+        let mut rows = (y..y + side).map(|y| y * self.width + x).map(|at| at..at + side);
+        match (&self.samples, &other.samples) {
+            (Samples::U16(own), Samples::U16(other)) => {
+                rows.all(|row| own[row.clone()] == other[row])
+            }
+            (Samples::F32(own), Samples::F32(other)) => {
+                rows.all(|row| own[row.clone()] == other[row])
+            }
+            _ => false,
+        }
+    }
+
     /// One sample as f32.
     pub fn at(&self, x: usize, y: usize) -> f32 {
         match &self.samples {

@@ -11,7 +11,7 @@ use super::acquire::{acquire, approach, as_expected, is_beaten, is_like};
 use super::bin::bin;
 use super::coarse::SearchScratch;
 use super::compare::{TileSums, compare};
-use super::level::{Grid, Level};
+use super::level::{Grid, Level, Tile};
 use super::motion::{Freedom, Motion};
 use super::pattern::{APART_PX, PatternShare, SEEN_SIGMA, compare_patterns};
 use super::reference::Reference;
@@ -237,8 +237,7 @@ pub fn observe(
     prediction: &Prediction,
     scratch: &mut Scratch,
 ) -> DriftObservation {
-    // Two frames that differ do so in their first pixels. A blank one shows no place.
-    if image.samples == reference.probe.samples && !image.is_even() {
+    if repeats(&reference.full, image, &reference.probe) {
         let anchor = DriftObservation::of_anchor(reference);
         return DriftObservation { repeats: true, keyframe: reference.keyframe, ..anchor };
     }
@@ -268,6 +267,17 @@ pub fn observe(
     }
     let found = observe_allowing(image, reference, prediction, scratch);
     DriftObservation { pattern: seen.filter(|_| is_apart(&found)), ..found }
+}
+
+/// Whether a frame is the anchor, pixel for pixel, in all squares of the level; frames that differ do so in the
+/// first pixels. A blank one shows no place.
+fn repeats(level: &Level, image: &Image, anchor: &Image) -> bool {
+    let side = level.shape.tile;
+    let alike = |tile: &Tile| image.is_same(anchor, (tile.x, tile.y), side);
+    (image.width, image.height) == (anchor.width, anchor.height)
+        && !level.tiles.is_empty()
+        && level.tiles.iter().all(alike)
+        && !image.is_even()
 }
 
 /// What stands still may be a pattern, or the specimen itself: of a frame that was measured `allowing` for the one
