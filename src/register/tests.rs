@@ -199,7 +199,6 @@ fn noise_that_neighbours_share_and_a_pattern_of_the_camera_hold_no_frame() {
     let found = follow(&frames, camera);
     let locked: Vec<usize> = (1..found.len()).filter(|k| found[*k].locked).collect();
     assert!(locked.len() >= 12, "only frames {locked:?} are locked");
-    for k in &locked {}
     for k in locked {
         let off = [
             (found[k].x - truth[k].0) / found[k].x_error,

@@ -61,8 +61,7 @@ impl Pixels {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn part_unseen(signal: &mut [f32], valid: &mut [f32], offset: f32) {
     for (value, valid) in signal.iter_mut().zip(valid) {
-        // Of what is read only NaN is not equal to itself.
-        let seen = *value == *value;
+        let seen = !value.is_nan();
         *value = if seen { *value - offset } else { 0.0 };
         *valid = if seen { 1.0 } else { 0.0 };
     }
