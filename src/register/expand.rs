@@ -184,7 +184,7 @@ impl<'a> Expander<'a> {
 
     /// Writes the weights of the tile at (`left`, `top`), one of those told, to `out` and expands its
     /// right side. Fastest row by row.
-    pub fn expand(&mut self, (left, top): (usize, usize), out: &mut [f32]) -> Expansion {
+    pub fn expand(&mut self, (left, top): (usize, usize), out: &mut [i16]) -> Expansion {
         if self.top != Some(top) {
             let spans = self.spans.get(&top).map_or(&[][..], Vec::as_slice);
             self.band.fill(self.template, self.bank, top, spans);
@@ -212,6 +212,7 @@ impl<'a> Expander<'a> {
         let spread = square - 2.0 * origin * value + origin * origin;
         let mut slopes = [0.0; 2];
         let mut pedestal = [0.0; 2];
+        let mut units = [0.0; 3];
         for (channel, gradient) in tile.channels[..channels].iter_mut().enumerate() {
             let mean = inner_product(&tile.weight, gradient) / total;
             let mut slope = 0.0;
@@ -226,6 +227,7 @@ impl<'a> Expander<'a> {
             let constant = if shape.structure { mean } else { 0.0 } - slope * origin;
             take_out(gradient, &tile.value, constant as f32, slope as f32);
             multiply(&tile.weight, gradient, &mut tile.weighted[channel]);
+            units[channel] = round_to_units(&mut tile.weighted[channel]);
             if channel < 2 && !shape.structure {
                 pedestal[channel] = sum(&tile.weighted[channel]);
             }
@@ -234,14 +236,14 @@ impl<'a> Expander<'a> {
         for (channel, weights) in tile.weighted[..channels].iter().enumerate() {
             for (row, weights) in weights.chunks_exact(side).enumerate() {
                 let at = (row * channels + channel) * side;
-                out[at..at + side].copy_from_slice(weights);
+                count_units(weights, units[channel], &mut out[at..at + side]);
             }
         }
         let [wx, wy, ws] = &tile.weighted;
         let [gx, gy, structure] = &tile.channels;
         let variance = [inner_product(wx, gx), inner_product(wx, gy), inner_product(wy, gy)];
         let mean = value - offset;
-        let mut expansion = Expansion { variance, pedestal, mean, ..Expansion::default() };
+        let mut expansion = Expansion { units, variance, pedestal, mean, ..Expansion::default() };
         if shape.structure {
             expansion.structure_variance = inner_product(ws, structure);
         }
@@ -312,6 +314,34 @@ fn gather(image: &[f32], stride: usize, left: usize, side: usize, out: &mut Vec<
 fn multiply(a: &[f32], b: &[f32], out: &mut Vec<f32>) {
     out.clear();
     out.extend(a.iter().zip(b).map(|(a, b)| a * b));
+}
+
+/// Rounds weights to whole units, of which the largest has as many as 16 bits hold; the unit.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn round_to_units(weights: &mut [f32]) -> f32 {
+    let most = weights.iter().fold(0.0f32, |most, weight| most.max(weight.abs()));
+    let unit = (most / f32::from(i16::MAX)).max(f32::MIN_POSITIVE);
+    let per_unit = 1.0 / unit;
+    for weight in weights {
+        *weight = rounded(*weight * per_unit) * unit;
+    }
+    unit
+}
+
+/// The numbers of units of weights that are whole ones.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn count_units(weights: &[f32], unit: f32, out: &mut [i16]) {
+    let per_unit = 1.0 / unit;
+    for (out, weight) in out.iter_mut().zip(weights) {
+        *out = rounded(weight * per_unit) as i32 as i16;
+    }
+}
+
+/// The nearest whole number, of one that is less than 2²² in size: adding 1.5 · 2²³ leaves no room for a fraction.
+#[inline(always)]
+fn rounded(x: f32) -> f32 {
+    const ROUNDING: f32 = 12_582_912.0;
+    (x + ROUNDING) - ROUNDING
 }
 
 /// `gradient − constant − slope · value`.

@@ -58,6 +58,8 @@ pub struct LevelShape {
 /// What the template says of one tile at one phase.
 #[derive(Clone, Debug, Default)]
 pub struct Expansion {
+    /// Of the weights for x, y and the structure.
+    pub units: [f32; 3],
     /// Coefficients of `Σ w gx T(x − δ)` in powers of δ − phase, ordered by [`powers`].
     pub x: Vec<f64>,
     /// The same for gy.
@@ -117,8 +119,12 @@ const INSET_PX: usize = 13;
 pub struct Phase {
     /// Where it is, in px along x and y.
     pub at: (f64, f64),
-    /// Tile after tile, row after row: `tile` weights for x, then for y (then for the structure).
-    pub weights: Vec<f32>,
+    /// Tile after tile, row after row: `tile` weights for x, then for y (then for the structure), in units of
+    /// [`units`](Self::units). Reading them is most of what a frame costs, so they are no longer than they need be:
+    /// what their rounding adds is a thousandth of the noise.
+    pub weights: Vec<i16>,
+    /// The units of each tile's weights.
+    pub units: Vec<[f32; 3]>,
     /// Tile after tile: the coefficients of the sum for x, for y (and for the structure).
     pub coefficients: Vec<f64>,
     /// Tile after tile: the coefficients of its brightness; empty where the level has a structure.
@@ -295,7 +301,8 @@ impl Phase {
         let per_tile = shape.tile * shape.tile * shape.channels();
         let mut phase = Phase {
             at,
-            weights: vec![0.0; tiles.len() * per_tile],
+            weights: vec![0; tiles.len() * per_tile],
+            units: Vec::with_capacity(tiles.len()),
             coefficients: Vec::with_capacity(tiles.len() * terms(shape.order) * shape.channels()),
             brightness: Vec::new(),
             pedestals: Vec::with_capacity(tiles.len()),
@@ -309,6 +316,7 @@ impl Phase {
             let found = expander.expand((tile.x, tile.y), out);
             phase.coefficients.extend([found.x, found.y, found.structure].into_iter().flatten());
             phase.brightness.extend(found.brightness);
+            phase.units.push(found.units);
             phase.pedestals.push(found.pedestal);
             phase.means.push(found.mean);
             phase.variance.push(found.variance);
