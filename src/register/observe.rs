@@ -79,8 +79,9 @@ impl Prediction {
 }
 
 /// Whether what a young template promises is its own noise, of which a frame shows nothing.
-fn is_noise(reference: &Reference, contrast: Option<(f64, f64)>) -> bool {
+fn is_noise(reference: &Reference, likeness: f64, contrast: Option<(f64, f64)>) -> bool {
     reference.full.frames < YOUNG_FRAMES
+        && likeness < LIKENESS_CLEAR
         && contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST)
 }
 
@@ -223,7 +224,10 @@ const CONTRAST_SIGMA: f64 = 0.1;
 /// A frame's structure over that of a template whose noise passed for structure may be very small.
 const CONTRASTS: std::ops::Range<f64> = 0.02..5.0;
 /// A young template, of whose structure a frame shows less than this, has noise that was taken for structure.
+/// Where the binned frame, in which noise counts for less, is as like the template as this, it is the specimen
+/// whose fine structure has changed.
 pub const CONTRAST_LEAST: f64 = 0.3;
+pub const LIKENESS_CLEAR: f64 = 0.8;
 /// A pattern holds a frame that is found further off than this once it is allowed for, px and sigma.
 const HELD_PX: f64 = 0.25;
 const HELD_SIGMA: f64 = 4.0;
@@ -348,7 +352,7 @@ fn observe_allowing(
         misfit: coarse.brightness.misfit,
         locked: agree(&coarse, &fine, factor)
             && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64
-            && !is_noise(reference, contrast),
+            && !is_noise(reference, coarse.likeness, contrast),
         searched,
         repeats: false,
         agreeing: fine.tiles as f64 / fine.tiles_in_frame.max(1) as f64,

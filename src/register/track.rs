@@ -4,7 +4,7 @@
 use super::Drift;
 use super::evidence::Evidence;
 use super::motion::{Freedom, Motion};
-use super::observe::{CONTRAST_LEAST, DriftObservation, Prediction};
+use super::observe::{CONTRAST_LEAST, DriftObservation, LIKENESS_CLEAR, Prediction};
 use super::pattern::PatternMemory;
 use super::scan::Scan;
 use super::template::Placement;
@@ -351,7 +351,8 @@ impl Tracker {
     /// An anchor whose noise passes for structure lets no frame lock; a frame that shows the noise makes it
     /// a better one.
     fn hear_noise(&mut self, seen: &DriftObservation) -> Option<Fold> {
-        let passed = seen.contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST);
+        let passed = seen.likeness < LIKENESS_CLEAR
+            && seen.contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST);
         let louder = seen.noise_scale > LOUDER * self.noise_scale && seen.agreeing > 0.6;
         if self.folded > 1 || self.keyframe > 0 || !(passed && louder) {
             return None;
