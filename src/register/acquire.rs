@@ -9,7 +9,8 @@
 use super::compare::compare;
 use super::level::Level;
 use super::motion::{Freedom, Motion};
-use super::observe::{Prediction, Scratch, TILES_AGREE};
+use super::observation::Prediction;
+use super::observe::{Scratch, TILES_AGREE};
 use super::reference::{Period, Reference};
 use super::solve::{Ask, Fit, solve};
 use crate::frame::{Image, Samples};

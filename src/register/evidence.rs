@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::level::Grid;
-use super::observe::CellResidual;
+use super::observation::CellResidual;
 use super::outliers::{Table, chi2, excess};
 
 /// Each frame keeps this part of the sum: a memory of 24 frames.

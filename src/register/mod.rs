@@ -19,6 +19,7 @@ pub(crate) mod level;
 mod monomials;
 mod motion;
 mod normal;
+mod observation;
 mod observe;
 mod outliers;
 mod pattern;
@@ -34,7 +35,8 @@ mod tone;
 mod track;
 
 pub use motion::{Freedom, Motion};
-pub use observe::{DriftObservation, Prediction, Scratch, observe};
+pub use observation::{DriftObservation, Prediction};
+pub use observe::{Scratch, observe};
 pub use reference::{Reference, StaticMask};
 pub use sequence::Sequence;
 pub use template::{Accumulator, Placement};

@@ -4,7 +4,8 @@
 use super::Drift;
 use super::evidence::Evidence;
 use super::motion::{Freedom, Motion};
-use super::observe::{CONTRAST_LEAST, DriftObservation, LIKENESS_CLEAR, Prediction};
+use super::observation::{DriftObservation, Prediction};
+use super::observe::{CONTRAST_LEAST, LIKENESS_CLEAR};
 use super::pattern::PatternMemory;
 use super::scan::Scan;
 use super::template::Placement;
@@ -353,11 +354,12 @@ impl Tracker {
     fn hear_noise(&mut self, seen: &DriftObservation) -> Option<Fold> {
         let passed = seen.likeness < LIKENESS_CLEAR
             && seen.contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST);
-        let louder = seen.noise_scale > LOUDER * self.noise_scale && seen.agreeing > 0.6;
+        let heard = seen.noise_scale.clamp(NOISE_SCALE.start, NOISE_SCALE.end);
+        let louder = heard > LOUDER * self.noise_scale && seen.agreeing > 0.6;
         if self.folded > 1 || self.keyframe > 0 || !(passed && louder) {
             return None;
         }
-        self.noise_scale = seen.noise_scale.clamp(NOISE_SCALE.start, NOISE_SCALE.end);
+        self.noise_scale = heard;
         self.version += 1;
         Some(Fold {
             placement: Placement { motion: Motion::default(), gain: 1.0 },
