@@ -7,6 +7,14 @@ use super::motion::{Freedom, Motion};
 use super::pattern::PatternShare;
 use super::reference::Reference;
 
+/// A template of fewer frames may have noise that was taken for structure,
+pub(super) const YOUNG_FRAMES: f64 = 16.0;
+/// where a frame shows less than this of its structure.
+const CONTRAST_LEAST: f64 = 0.3;
+/// Where a binned frame, in which noise counts for less, is as like the template as this, it is the specimen
+/// whose fine structure has changed.
+const LIKENESS_CLEAR: f64 = 0.8;
+
 /// What the tracker knows of the frames to come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
@@ -147,26 +155,29 @@ impl DriftObservation {
         DriftObservation { noise_scale: reference.noise_scale, ..DriftObservation::ANCHOR }
     }
 
-    /// A frame in which nothing was found.
-    pub(super) const LOST: DriftObservation = DriftObservation {
-        motion: Motion { x: f64::NAN, y: f64::NAN, matrix: [0.0; 4] },
-        x_error: f64::NAN,
-        y_error: f64::NAN,
-        gain: f64::NAN,
-        likeness: 0.0,
-        noise_scale: f64::NAN,
-        misfit: f64::NAN,
-        locked: false,
-        searched: true,
-        repeats: false,
-        contrast: None,
-        agreeing: 0.0,
-        template_cost: 0.0,
-        template_share: 0.0,
-        template_frames: 1.0,
-        keyframe: 0,
-        pattern: None,
-        grid: None,
-        residuals: Vec::new(),
-    };
+    /// A frame in which nothing was found, `likeness` as far as it was seen.
+    pub(super) fn lost(keyframe: u32, likeness: f64) -> DriftObservation {
+        const NAN: f64 = f64::NAN;
+        DriftObservation {
+            motion: Motion::shift(NAN, NAN),
+            x_error: NAN,
+            y_error: NAN,
+            gain: NAN,
+            likeness,
+            noise_scale: NAN,
+            misfit: NAN,
+            locked: false,
+            searched: true,
+            agreeing: 0.0,
+            keyframe,
+            ..DriftObservation::ANCHOR
+        }
+    }
+
+    /// Whether what a young template promises is its own noise, of which the frame shows nothing.
+    pub(super) fn shows_noise(&self) -> bool {
+        self.template_frames < YOUNG_FRAMES
+            && self.likeness < LIKENESS_CLEAR
+            && self.contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST)
+    }
 }

@@ -16,7 +16,6 @@ use super::pattern::{APART_PX, PatternShare, SEEN_SIGMA, compare_patterns};
 use super::reference::Reference;
 use super::slope::contrast;
 use super::solve::{Ask, Fit, SolveSpace, solve};
-use super::track::YOUNG_FRAMES;
 use crate::frame::Image;
 
 /// Work space of one thread.
@@ -52,11 +51,6 @@ const MISFIT: f64 = 2.5;
 const CONTRAST_SIGMA: f64 = 0.1;
 /// A frame's structure over that of a template whose noise passed for structure may be very small.
 const CONTRASTS: std::ops::Range<f64> = 0.02..5.0;
-/// A young template, of whose structure a frame shows less than this, has noise that was taken for structure.
-pub const CONTRAST_LEAST: f64 = 0.3;
-/// Where a binned frame, in which noise counts for less, is as like the template as this, it is the specimen
-/// whose fine structure has changed.
-pub const LIKENESS_CLEAR: f64 = 0.8;
 /// A pattern holds a frame that is found further off than this once it is allowed for, px and sigma.
 const HELD_PX: f64 = 0.25;
 const HELD_SIGMA: f64 = 4.0;
@@ -113,13 +107,6 @@ fn repeats(level: &Level, image: &Image, anchor: &Image) -> bool {
         && !image.is_even()
 }
 
-/// Whether what a young template promises is its own noise, of which a frame shows nothing.
-fn is_noise(reference: &Reference, likeness: f64, contrast: Option<(f64, f64)>) -> bool {
-    reference.full.frames < YOUNG_FRAMES
-        && likeness < LIKENESS_CLEAR
-        && contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST)
-}
-
 /// What stands still may be a pattern, or the specimen itself: of a frame that was measured `allowing` for the one
 /// and as the other. A drift on which both agree is told, and how far they are apart; else nothing holds.
 fn undecided(allowing: DriftObservation, plain: DriftObservation) -> DriftObservation {
@@ -162,22 +149,14 @@ fn observe_allowing(
     };
     let Some(coarse) = found.filter(in_place) else {
         let likeness = tracked.map_or(0.0, |fit| fit.likeness.clamp(0.0, 1.0));
-        return DriftObservation {
-            likeness,
-            keyframe: reference.keyframe,
-            ..DriftObservation::LOST
-        };
+        return DriftObservation::lost(reference.keyframe, likeness);
     };
     let refined = refine(image, reference, &coarse, prediction, searched, scratch);
     let Some(Refined { fit: fine, contrast, read }) = refined else {
-        return DriftObservation {
-            likeness: coarse.likeness,
-            keyframe: reference.keyframe,
-            ..DriftObservation::LOST
-        };
+        return DriftObservation::lost(reference.keyframe, coarse.likeness);
     };
     let template_noise = 1.0 / reference.full.frames;
-    DriftObservation {
+    let seen = DriftObservation {
         motion: fine.motion,
         x_error: fine.covariance[0].sqrt().hypot(read.0),
         y_error: fine.covariance[2].sqrt().hypot(read.1),
@@ -187,8 +166,7 @@ fn observe_allowing(
         noise_scale: reference.noise_scale * fine.excess,
         misfit: coarse.brightness.misfit,
         locked: agree(&coarse, &fine, factor)
-            && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64
-            && !is_noise(reference, coarse.likeness, contrast),
+            && fine.tiles as f64 >= TILES_AGREE * fine.tiles_in_frame as f64,
         searched,
         repeats: false,
         agreeing: fine.tiles as f64 / fine.tiles_in_frame.max(1) as f64,
@@ -199,7 +177,8 @@ fn observe_allowing(
         pattern: None,
         grid: Some(reference.full.grid),
         residuals: residuals(&scratch.solve),
-    }
+    };
+    DriftObservation { locked: seen.locked && !seen.shows_noise(), ..seen }
 }
 
 /// On a periodic specimen a jump by a period looks nearly as good as none. Where a place a period

@@ -174,7 +174,7 @@ impl Reference {
             periods,
             factor,
             noise_scale,
-            rough_share: accumulator.rough_scale / noise_scale,
+            rough_share: accumulator.rough_share(),
             pattern,
             probe,
         }

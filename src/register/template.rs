@@ -39,7 +39,7 @@ pub struct Accumulator {
     /// Variance of the noise over that of the camera model, as the frames show it, and as what is roughest in the
     /// first of them does: a pattern's share is told of that.
     pub(super) noise_scale: f64,
-    pub(super) rough_scale: f64,
+    rough_scale: f64,
     /// Frames that are not in the mean yet, those longest open first, and buffers for more.
     groups: Vec<Group>,
     buffers: Vec<Vec<f32>>,
@@ -108,6 +108,11 @@ impl Accumulator {
         (self.grain.with_pattern(self.pattern, &pattern), binned)
     }
 
+    /// The variance of what is roughest in the noise over that of all, as far as both are known.
+    pub(super) fn rough_share(&self) -> f64 {
+        self.rough_scale / self.noise_scale
+    }
+
     /// Frames that the mean stands for.
     pub fn frames(&self) -> u32 {
         self.frames
@@ -125,7 +130,7 @@ impl Accumulator {
             self.restart();
         }
         self.noise_scale = order.noise_scale;
-        self.pattern = order.pattern * self.rough_scale / self.noise_scale;
+        self.pattern = order.pattern * self.rough_share();
         if !order.only_noise {
             self.add(image, order.placement, order.memory, offset_counts);
         }

@@ -4,8 +4,7 @@
 use super::Drift;
 use super::evidence::Evidence;
 use super::motion::{Freedom, Motion};
-use super::observation::{DriftObservation, Prediction};
-use super::observe::{CONTRAST_LEAST, LIKENESS_CLEAR};
+use super::observation::{DriftObservation, Prediction, YOUNG_FRAMES};
 use super::pattern::PatternMemory;
 use super::scan::Scan;
 use super::template::Placement;
@@ -127,8 +126,7 @@ const NOISE_SCALE: std::ops::Range<f64> = 0.2..20.0;
 /// Where an anchor's noise passed for structure, it is at least this many times what was thought. Neighbouring
 /// pixels of a scintillator or of a scaled image share theirs, which a single frame cannot tell.
 const LOUDER: f64 = 2.0;
-/// While a template stands for fewer frames, another that has grown by this factor looks different.
-pub const YOUNG_FRAMES: f64 = 16.0;
+/// A young template that has grown by this factor looks different.
 const GROWN: f64 = 1.4;
 /// Every so many frames the contrast is measured even when nothing seems to have changed.
 const CONTRAST_EVERY: u64 = 16;
@@ -352,11 +350,9 @@ impl Tracker {
     /// An anchor whose noise passes for structure lets no frame lock; a frame that shows the noise makes it
     /// a better one.
     fn hear_noise(&mut self, seen: &DriftObservation) -> Option<Fold> {
-        let passed = seen.likeness < LIKENESS_CLEAR
-            && seen.contrast.is_some_and(|(contrast, _)| contrast < CONTRAST_LEAST);
         let heard = seen.noise_scale.clamp(NOISE_SCALE.start, NOISE_SCALE.end);
         let louder = heard > LOUDER * self.noise_scale && seen.agreeing > 0.6;
-        if self.folded > 1 || self.keyframe > 0 || !(passed && louder) {
+        if self.folded > 1 || self.keyframe > 0 || !(louder && seen.shows_noise()) {
             return None;
         }
         self.noise_scale = heard;

@@ -57,11 +57,11 @@ impl Pixels {
     }
 }
 
-/// From counts, NaN where nothing was seen, to what is above the offset and what is valid.
+/// From counts, not finite where nothing was seen, to what is above the offset and what is valid.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn part_unseen(signal: &mut [f32], valid: &mut [f32], offset: f32) {
     for (value, valid) in signal.iter_mut().zip(valid) {
-        let seen = !value.is_nan();
+        let seen = value.is_finite();
         *value = if seen { *value - offset } else { 0.0 };
         *valid = if seen { 1.0 } else { 0.0 };
     }
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn what_was_not_seen_counts_nowhere_and_the_opening_not_for_the_level() {
         let mut signal: Vec<f32> = (0..2 * LANES).map(|k| 100.0 + k as f32).collect();
-        (signal[3], signal[20]) = (f32::NAN, f32::NAN);
+        (signal[3], signal[20]) = (f32::NAN, f32::INFINITY);
         let distance: Vec<f32> = (0..2 * LANES).map(|k| k as f32 - 16.0).collect();
         let mut valid = vec![0.5; 2 * LANES];
         part_unseen(&mut signal, &mut valid, 40.0);
