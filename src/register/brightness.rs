@@ -53,6 +53,13 @@ pub struct Light {
     expected: f64,
 }
 
+impl Light {
+    /// The same tile at a motion that is a little further, px.
+    pub fn shift(&mut self, x: f64, y: f64) {
+        self.residual -= self.slope[0] * x + self.slope[1] * y;
+    }
+}
+
 /// The frame's brightness over the template's: the median of the tiles, so that what covers less
 /// than half of the field does not count.
 pub fn ratio(

@@ -25,6 +25,7 @@ mod outliers;
 mod pattern;
 mod reference;
 mod scan;
+mod scatter;
 mod sequence;
 mod slope;
 mod small;

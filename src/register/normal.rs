@@ -3,6 +3,7 @@
 use super::brightness::Light;
 use super::level::Level;
 use super::motion::{Freedom, PARAMETERS};
+use super::scatter::Contribution;
 use super::small::{Square, solve as solve_linear};
 use super::solve::Local;
 
@@ -34,15 +35,7 @@ impl Normal {
             right: [0.0; PARAMETERS],
         };
         for (index, local) in locals.iter().enumerate().filter(|(_, local)| local.used) {
-            let basis = if count == 2 {
-                Freedom::default().basis(0.0, 0.0, 1.0)
-            } else {
-                let (x, y) = level.grid.corner(local.cell);
-                let half = (level.shape.tile as f64 - 1.0) / 2.0;
-                let u = x as f64 + half - (level.width as f64 - 1.0) / 2.0;
-                let v = y as f64 + half - (level.height as f64 - 1.0) / 2.0;
-                freedom.basis(u, v, reach)
-            };
+            let basis = basis(level, freedom, reach, local.cell);
             normal.add(local, &basis[..count]);
             if let Some(light) = lights.get(index).filter(|light| light.weight > 0.0) {
                 normal.add_light(light, &basis[..count]);
@@ -84,18 +77,9 @@ impl Normal {
         solve_linear(&self.slope, self.count, &self.right)
     }
 
-    /// `A⁻¹ B A⁻ᵀ` of the shift, A being the slope and B the variance.
+    /// `A⁻¹ B A⁻ᵀ` of the shift, A being the slope and B the variance, which may have been put too low.
     pub fn covariance(&self, excess: f64) -> Option<[f64; 3]> {
-        // Rows of A⁻¹ are the solutions of Aᵀ z = e.
-        let mut transposed = self.slope;
-        for row in 0..self.count {
-            for column in 0..self.count {
-                transposed[row][column] = self.slope[column][row];
-            }
-        }
-        let unit = |k: usize| std::array::from_fn(|j| f64::from(u8::from(j == k)));
-        let x = solve_linear(&transposed, self.count, &unit(0))?;
-        let y = solve_linear(&transposed, self.count, &unit(1))?;
+        let [x, y] = self.shift_rows()?;
         let product = |a: &[f64], b: &[f64]| {
             let mut sum = 0.0;
             for row in 0..self.count {
@@ -108,4 +92,62 @@ impl Normal {
         let covariance = [product(&x, &x), product(&x, &y), product(&y, &y)];
         (covariance[0] > 0.0 && covariance[2] > 0.0).then_some(covariance)
     }
+
+    /// What each tile adds to the shift where the equations were solved; `locals` and `lights` with the residuals
+    /// that are left there.
+    pub fn contributions(
+        &self,
+        level: &Level,
+        freedom: Freedom,
+        reach: f64,
+        (locals, lights): (&[Local], &[Light]),
+        out: &mut Vec<Contribution>,
+    ) {
+        out.clear();
+        let Some(rows) = self.shift_rows() else { return };
+        for (index, local) in locals.iter().enumerate().filter(|(_, local)| local.used) {
+            let basis = basis(level, freedom, reach, local.cell);
+            let light = lights.get(index).copied().unwrap_or_default();
+            let of_axis = rows.each_ref().map(|row| {
+                let (x, y) = row
+                    .iter()
+                    .zip(&basis)
+                    .fold((0.0, 0.0), |sum, (part, to)| (sum.0 + part * to.0, sum.1 + part * to.1));
+                let lit = (x * light.slope[0] + y * light.slope[1]) * light.weight;
+                let [xx, xy, yy] = local.variance;
+                let shift = x * local.residual[0] + y * local.residual[1] - lit * light.residual;
+                (shift, x * x * xx + 2.0 * x * y * xy + y * y * yy + lit * lit * light.variance)
+            });
+            out.push(Contribution {
+                cell: local.cell,
+                shift: of_axis.map(|(shift, _)| shift),
+                variance: of_axis.map(|(_, variance)| variance),
+            });
+        }
+    }
+
+    /// The rows of A⁻¹ that tell the shift: the solutions of Aᵀ z = e.
+    fn shift_rows(&self) -> Option<[Vec<f64>; 2]> {
+        let mut transposed = self.slope;
+        for row in 0..self.count {
+            for column in 0..self.count {
+                transposed[row][column] = self.slope[column][row];
+            }
+        }
+        let unit = |k: usize| std::array::from_fn(|j| f64::from(u8::from(j == k)));
+        let row = |k: usize| solve_linear(&transposed, self.count, &unit(k));
+        Some([row(0)?, row(1)?])
+    }
+}
+
+/// How the centre of a square moves with each parameter.
+fn basis(level: &Level, freedom: Freedom, reach: f64, cell: usize) -> [(f64, f64); PARAMETERS] {
+    if freedom.count() == 2 {
+        return Freedom::default().basis(0.0, 0.0, 1.0);
+    }
+    let (x, y) = level.grid.corner(cell);
+    let half = (level.shape.tile as f64 - 1.0) / 2.0;
+    let u = x as f64 + half - (level.width as f64 - 1.0) / 2.0;
+    let v = y as f64 + half - (level.height as f64 - 1.0) / 2.0;
+    freedom.basis(u, v, reach)
 }

@@ -12,6 +12,7 @@ use super::monomials::Monomials;
 use super::motion::{Freedom, Motion};
 use super::normal::Normal;
 use super::outliers::{Outliers, robust_shift};
+use super::scatter::{Contribution, beyond_noise};
 use super::tone::Tone;
 
 /// What the caller knows before.
@@ -33,7 +34,7 @@ pub struct Ask<'a> {
 pub struct Fit {
     pub motion: Motion,
     /// Variances and covariance (px²) of the shift: xx, xy, yy. From the noise of frame and
-    /// template, enlarged by what the residuals show beyond it.
+    /// template, enlarged by what the residuals of tiles and of their neighbourhoods show beyond it.
     pub covariance: [f64; 3],
     /// Tiles that took part.
     pub tiles: usize,
@@ -90,6 +91,7 @@ pub struct SolveSpace {
     lights: Vec<Light>,
     ratios: Vec<f64>,
     outliers: Outliers,
+    contributions: Vec<Contribution>,
 }
 
 /// Rounds of leaving tiles out, at most.
@@ -115,7 +117,7 @@ pub fn solve(
         noise: noise(level, gain, ask),
     };
     let reach_px = level.reach();
-    let SolveSpace { locals, outliers, lights, ratios } = space;
+    let SolveSpace { locals, outliers, lights, ratios, contributions } = space;
     let mut motion = ask.start;
     start_locals(level, sums, ask, scale, locals);
     let in_frame = locals.iter().filter(|local| !local.masked).count();
@@ -152,8 +154,16 @@ pub fn solve(
         if !went_little(&before, &motion, locals) {
             evaluate(level, sums, scale, ask.reach, &motion, locals);
         }
+        let (x, y) = (motion.x - before.x, motion.y - before.y);
+        lights.iter_mut().for_each(|light| light.shift(x, y));
     }
-    let covariance = normal.covariance(excess)?;
+    let mut covariance = normal.covariance(excess)?;
+    if lit {
+        normal.contributions(level, ask.freedom, reach_px, (locals, lights), contributions);
+        let [x, y] = beyond_noise(&level.grid, excess, contributions);
+        let parts = [x, (x * y).sqrt(), y];
+        covariance.iter_mut().zip(parts).for_each(|(part, beyond)| *part *= beyond);
+    }
     let Likeness { likeness, significance, of_all } =
         likeness(level, sums, &motion, scale, ask, locals);
     Some(Fit {
