@@ -12,7 +12,7 @@ use super::monomials::Monomials;
 use super::motion::{Freedom, Motion};
 use super::normal::Normal;
 use super::outliers::{Outliers, robust_shift};
-use super::scatter::{Contribution, beyond_noise};
+use super::scatter::{Contribution, beyond_noise, of_left_out};
 use super::tone::Tone;
 
 /// What the caller knows before.
@@ -163,6 +163,8 @@ pub fn solve(
         let [x, y] = beyond_noise(&level.grid, excess, contributions);
         let parts = [x, (x * y).sqrt(), y];
         covariance.iter_mut().zip(parts).for_each(|(part, beyond)| *part *= beyond);
+        let [x, y] = of_left_out(level, ask.freedom, reach_px, excess, locals);
+        (covariance[0], covariance[2]) = (covariance[0] + x, covariance[2] + y);
     }
     let Likeness { likeness, significance, of_all } =
         likeness(level, sums, &motion, scale, ask, locals);
