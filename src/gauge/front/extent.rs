@@ -210,19 +210,21 @@ fn of_lithium(cells: &Cells, bare: f32, step: f32) -> Cells {
 /// A binomial mean over three by three cells; the ends share with those inside.
 fn smooth(cells: &mut Cells) {
     let (across, along) = (cells.across, cells.along);
-    let pass = |from: &[f32], to: &mut [f32], count: usize, stride: usize, start: usize| {
-        for k in 0..count {
-            let at = |j: usize| from[start + j * stride];
-            let (before, after) = (at(k.saturating_sub(1)), at((k + 1).min(count - 1)));
-            to[start + k * stride] = 0.25 * (before + 2.0 * at(k) + after);
-        }
-    };
+    let mean = |before: f32, at: f32, after: f32| 0.25 * (before + 2.0 * at + after);
     let mut half = vec![0.0; cells.value.len()];
-    for row in 0..across {
-        pass(&cells.value, &mut half, along, 1, row * along);
+    for (from, to) in cells.value.chunks_exact(along).zip(half.chunks_exact_mut(along)) {
+        let last = along - 1;
+        to[0] = mean(from[0], from[0], from[1.min(last)]);
+        to[last] = mean(from[last.saturating_sub(1)], from[last], from[last]);
+        let inside = to.iter_mut().skip(1).zip(from.windows(3));
+        inside.for_each(|(to, three)| *to = mean(three[0], three[1], three[2]));
     }
-    for column in 0..along {
-        pass(&half, &mut cells.value, across, along, column);
+    let row = |k: usize| &half[k * along..(k + 1) * along];
+    for (k, to) in cells.value.chunks_exact_mut(along).enumerate() {
+        let (before, at, after) = (row(k.saturating_sub(1)), row(k), row((k + 1).min(across - 1)));
+        for (to, ((before, at), after)) in to.iter_mut().zip(before.iter().zip(at).zip(after)) {
+            *to = mean(*before, *at, *after);
+        }
     }
 }
 

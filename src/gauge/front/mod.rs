@@ -109,11 +109,15 @@ pub struct Hints {
     hidden: Option<Arc<Hidden>>,
     /// Neighbouring lines that are elsewhere may be a particle: some were seen.
     particles: bool,
+    /// Of late the contour was found by searching alone: it moves faster than it can be foreseen.
+    search: bool,
 }
 
 /// What one frame says.
 pub struct Observation {
     contour: Contour,
+    /// It was not where it was expected.
+    searched: bool,
     extent: Option<Extent>,
     /// The whole region in counts, line by line, where the texture is to be learned.
     region: Option<Vec<f32>>,
@@ -201,19 +205,25 @@ impl Gauge for Front {
     }
 
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
-        let followed =
-            hints.contour.as_ref().and_then(|expected| self.follow(view, expected, hints));
-        let lost = followed.is_none();
-        let cells = (lost || hints.wants_extent).then(|| Cells::read(&self.lines, view, hints));
+        let follow = || hints.contour.as_ref().and_then(|known| self.follow(view, known, hints));
+        let followed = if hints.search { None } else { follow() };
+        let wants_cells = followed.is_none() || hints.wants_extent;
+        let cells = wants_cells.then(|| Cells::read(&self.lines, view, hints));
+        let found = match (&followed, &cells) {
+            (None, Some(cells)) => self.find(view, cells, hints),
+            _ => None,
+        };
+        let searched = found.is_some();
         let contour = followed
-            .or_else(|| cells.as_ref().and_then(|cells| self.find(view, cells, hints)))
+            .or(found)
+            .or_else(|| if hints.search { follow() } else { None })
             .unwrap_or_else(|| Contour::nothing(self.lines.count));
         let extent = cells.and_then(|cells| self.see(view, &cells, &contour, hints));
         let region = (!hints.no_texture).then(|| self.lines.read_all(view));
         let (along_x, drift) = (self.lines.is_along_x(), view.drift());
         let drift_error = if along_x { drift.x_error } else { drift.y_error };
         let offset = view.noise().offset_counts as f32;
-        Observation { contour, extent, region, offset, drift_error }
+        Observation { contour, searched, extent, region, offset, drift_error }
     }
 
     fn start(&self) -> State {

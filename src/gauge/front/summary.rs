@@ -30,6 +30,10 @@ const BELIEVED_AFTER: u32 = 12;
 const SCATTER_MOST: f32 = 20.0;
 /// How much of a frame's edge width, scatter and contrast the hints take over.
 const SHARE_NEW: f32 = 0.1;
+/// Where so many frames in a row had to be searched, the next are searched at once, but for one of so many.
+const SEARCHED_LEAST: u32 = 4;
+const FOLLOW_EVERY: u64 = 4;
+
 /// What the tracker remembers.
 pub struct Summary {
     lines: Lines,
@@ -39,6 +43,8 @@ pub struct Summary {
     particles: Particles,
     measuring: Measuring,
     candidate: Option<(Vec<f32>, u32)>,
+    /// Frames in a row in which the contour was not where it was expected.
+    searched: u32,
     texture: Texture,
     learned: Option<Learned>,
     /// Frames taken, with or without a front.
@@ -63,6 +69,7 @@ impl Summary {
             particles: Particles::default(),
             measuring: Measuring::new(lines, config),
             candidate: None,
+            searched: 0,
             texture: Texture::new(lines.count * lines.length),
             learned: None,
             frames: 0,
@@ -88,6 +95,8 @@ impl Summary {
         self.frames += 1;
         let contour = &observation.contour;
         let found = contour.share_found();
+        let searched = observation.searched && found >= FOUND_LEAST;
+        self.searched = if searched { self.searched + 1 } else { 0 };
         if let Some(extent) = observation.extent.as_ref().filter(|extent| extent.alone) {
             // What was followed as a contour has not become a mere area from one frame to the next.
             if self.follower.seen == 0 {
@@ -199,6 +208,7 @@ impl Summary {
             no_texture: !texture::is_wanted(self.frames),
             hidden: self.particles.hidden(at, self.lines.count).map(Arc::new),
             particles: self.particles.were_seen(),
+            search: self.searched >= SEARCHED_LEAST && !self.frames.is_multiple_of(FOLLOW_EVERY),
             wants_extent: self.folds.want_look(self.frames) || is_torn,
         }
     }
