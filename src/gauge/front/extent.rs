@@ -24,6 +24,8 @@ pub const WALL_PX: f32 = 32.0;
 const CLEAR_PX: f32 = 3.0;
 const SURE_PX: usize = 4;
 const IN_WALL: f32 = 0.3;
+/// Lines beside a wall that may end at its rim.
+const BESIDE_WALL: usize = 3;
 /// A fold is a gap of so many cells along a line.
 const FOLD_CELLS: usize = 2;
 /// Without a contour: branches are broken where they are thin or dim, over gaps of so many cells; so
@@ -99,11 +101,21 @@ impl Extent {
                 self.at_wall[lines].fill(true);
                 continue;
             }
+            let mut before = None;
             for line in lines {
                 let share = share(line, from, end);
-                self.reach[line] = if share > 0.5 { far.reach } else { near.reach };
+                let is_far = share > 0.5;
+                self.reach[line] = if is_far { far.reach } else { near.reach };
                 // A line in the wall itself ends nowhere.
-                self.at_wall[line] = (share - 0.5).abs() < IN_WALL;
+                self.at_wall[line] |= (share - 0.5).abs() < IN_WALL;
+                // Nor is it sure of those beside it where they end: its rim is round, so that they may cross less
+                // of it than this.
+                if before.is_some_and(|before| before != is_far) {
+                    let beside = if is_far { (BESIDE_WALL, 1) } else { (1, BESIDE_WALL) };
+                    let end = (line + beside.1).min(self.at_wall.len());
+                    self.at_wall[line.saturating_sub(beside.0)..end].fill(true);
+                }
+                before = Some(is_far);
             }
         }
     }
@@ -119,6 +131,15 @@ impl Extent {
         pairs.map(|(a, b)| f64::from(a.min(*b))).fold(f64::NEG_INFINITY, f64::max)
     }
 
+    /// One sigma of the furthest edge along a line, px: where the edge slopes, what is little across it is much
+    /// along the line.
+    pub fn error(&self, line: usize) -> f32 {
+        let last = self.reach.len() - 1;
+        let (before, after) = (line.saturating_sub(2), (line + 2).min(last));
+        let slope = (self.reach[after] - self.reach[before]) / (after - before).max(1) as f32;
+        EDGE_PX * 1f32.hypot(if slope.is_finite() { slope } else { 0.0 })
+    }
+
     /// One sigma of the whole area, px²: the level of one half errs with the brightness of both
     /// sides, along the whole edge, and the edge's shape with a cell's scatter.
     pub fn area_error(&self) -> f64 {
@@ -128,6 +149,8 @@ impl Extent {
     }
 }
 
+/// One sigma of an edge that the area tells, across the edge, px.
+pub const EDGE_PX: f32 = 1.0;
 /// How far the cut at one half strays from the edge, px.
 const LEVEL_PX: f64 = 0.2;
 
@@ -352,7 +375,7 @@ mod tests {
         assert!(extent.reach[..2].iter().all(|reach| (reach - 99.5).abs() < 0.1));
         assert!(extent.reach[3..].iter().all(|reach| (reach - 19.5).abs() < 0.1));
         let at: Vec<usize> = (0..12).filter(|line| extent.at_wall[*line]).collect();
-        assert_eq!(at, [2]);
+        assert_eq!(at, [2, 3, 4, 5]);
     }
 
     #[test]

@@ -31,9 +31,9 @@ const FOREIGN: f32 = 4.5;
 const OUTLYING: f64 = 3.0;
 /// Lines that are summed to measure how neighbours' errors add up.
 const BLOCK: usize = 8;
-/// Neighbours that are together so many sigma off the curve are not outlying: it is too stiff. It is
-/// relaxed so many times at most in each round.
-const COHERENT: f64 = 3.0;
+/// So many neighbours that are together so many sigma off the curve are not outlying: it is too stiff, for a
+/// finger or for a corner. It is relaxed so many times at most in each round.
+const COHERENT: [(usize, f64); 2] = [(BLOCK + 1, 3.0), (3, 4.5)];
 const RELAXATIONS: usize = 4;
 /// The variance of a contour that was searched for, over that of one whose shape was known.
 const SEARCHED: f64 = 2.0;
@@ -88,7 +88,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         guess: known.clone(),
         slope: &slope,
         stiffness: stiffness(&known, &slope, front.config.smooth_lines),
-        may_bend: hints.contour.is_some() && !hints.particles,
+        may_bend: !hints.particles,
         sigma,
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
@@ -312,7 +312,8 @@ impl Fit<'_> {
 /// grows or turns faster than was predicted is further from where it was expected than a curve of that
 /// stiffness bends. What it leaves of a displacement `off` over the lines `w` that it joins is a bend
 /// of `off / w²` that it was not granted (a smoothing spline's kernel is as wide as `(s / f)^¼`:
-/// B. W. Silverman, Ann. Stat. 12, 898, 1984). Single lines that see something else do not count.
+/// B. W. Silverman, Ann. Stat. 12, 898, 1984). A corner, where a finger leaves the front, is as few lines wide
+/// as that. Single lines that see something else do not count.
 /// Where particles drift it is not done: neighbours that one covers are off together too. False where
 /// there is no such place.
 fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64]) -> bool {
@@ -324,13 +325,21 @@ fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64]) -> bool {
     }
     let mut relaxed = false;
     for k in 0..n {
-        let (first, end) = (k.saturating_sub(BLOCK / 2), (k + BLOCK / 2 + 1).min(n));
-        let (score, information) = (sums[end].0 - sums[first].0, sums[end].1 - sums[first].1);
-        if stiffness[k] > 0.0 && score * score > COHERENT * COHERENT * information {
-            let mean = information / (end - first) as f64;
-            // (off / w²)², with w⁴ = s / f.
-            let bend = (score / information).powi(2) * mean / stiffness[k];
-            stiffness[k] = 1.0 / (1.0 / stiffness[k] + bend);
+        if !(stiffness[k] > 0.0) {
+            continue;
+        }
+        let mut most: f64 = 0.0;
+        for (lines, sigmas) in COHERENT {
+            let (first, end) = (k.saturating_sub(lines / 2), (k + lines / 2 + 1).min(n));
+            let (score, information) = (sums[end].0 - sums[first].0, sums[end].1 - sums[first].1);
+            if score * score > sigmas * sigmas * information {
+                let mean = information / (end - first) as f64;
+                // (off / w²)², with w⁴ = s / f.
+                most = most.max((score / information).powi(2) * mean);
+            }
+        }
+        if most > 0.0 {
+            stiffness[k] = 1.0 / (1.0 / stiffness[k] + most / stiffness[k]);
             relaxed = true;
         }
     }

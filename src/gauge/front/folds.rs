@@ -17,8 +17,6 @@ const LOOK_EVERY: u64 = 4;
 const LOOKS_MORE: u32 = 4;
 /// An edge that the area sees so much from the one that was followed is another one, px.
 pub const ELSEWHERE_PX: f32 = 8.0;
-/// One sigma of an edge that the area tells, px.
-pub const EXTENT_PX: f32 = 1.0;
 /// Within so many lines someone must have known the edge to be so near, px.
 const NEIGHBOURS: usize = 8;
 const NEAR_PX: f32 = 8.0;
@@ -150,7 +148,7 @@ impl Folds {
                 || has_support(follower, line, reach);
             if state.trusted && !extent.at_wall[line] {
                 state.disputed = None;
-                (position[line], error[line]) = (reach, EXTENT_PX);
+                (position[line], error[line]) = (reach, extent.error(line));
                 replaced.push(line);
             } else {
                 (position[line], error[line]) = (f32::NAN, f32::NAN);

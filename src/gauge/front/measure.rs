@@ -2,9 +2,10 @@
 
 use super::FrontConfig;
 use super::contour::TEAR_PX;
+use super::extent::EDGE_PX;
 use super::extent::Extent;
 use super::fields::{self, Numbers};
-use super::folds::{EXTENT_PX, Folds};
+use super::folds::Folds;
 use super::follow::Follower;
 use super::kinetics::Kinetics;
 use super::shape::{Shape, Told, Value};
@@ -176,7 +177,7 @@ impl Seen<'_> {
                 continue;
             }
             let (at, variance) =
-                if alone { (-0.5, EXTENT_PX * EXTENT_PX) } else { follower.position(line) };
+                if alone { (-0.5, EDGE_PX * EDGE_PX) } else { follower.position(line) };
             // What the area says of it is as likely, where it is not believed.
             let apart = if alone { 0.0 } else { self.folds.apart(line, at) };
             (self.position[line], self.error[line]) = (at, variance.sqrt().hypot(apart));
@@ -188,7 +189,7 @@ impl Seen<'_> {
 /// The furthest reach, at the line that is furthest by all frames so far; by the area where that
 /// reaches further.
 fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> Value {
-    let by_area = |furthest: f64| (furthest, f64::from(EXTENT_PX));
+    let by_area = |furthest: f64| (furthest, f64::from(EDGE_PX));
     if let Some(extent) = seen.extent.filter(|extent| extent.alone) {
         return by_area(extent.furthest());
     }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::contour::{Contour, TEAR_PX};
-use super::extent::Extent;
-use super::folds::{ELSEWHERE_PX, EXTENT_PX, Folds};
+use super::extent::{EDGE_PX, Extent};
+use super::folds::{ELSEWHERE_PX, Folds};
 use super::follow::Follower;
 use super::measure::{Measuring, Seen};
 use super::particles::Particles;
@@ -168,7 +168,7 @@ impl Summary {
         counter: Option<f64>,
         out: &mut Measurement,
     ) {
-        let error = extent.reach.iter().map(|at| if at.is_nan() { f32::NAN } else { EXTENT_PX });
+        let error = extent.reach.iter().map(|at| if at.is_nan() { f32::NAN } else { EDGE_PX });
         let seen = Seen {
             position: extent.reach.clone(),
             error: error.collect(),
