@@ -17,6 +17,29 @@ const LIMIT: f64 = 10.0;
 const QUANTILE: f64 = 0.3;
 const CHI2_QUANTILE: f64 = 0.713_349_887_877_465;
 
+/// By how much the scatter of the quieter tiles exceeds the noise; 1: as it should be.
+#[derive(Clone, Copy, Debug)]
+pub struct Excess {
+    pub tiles: f64,
+    pub neighbourhoods: f64,
+}
+
+/// Where even the quieter tiles scatter by so much more than the noise, and by so much less about another place,
+/// the solution was drawn after something: a body that tells as much as all else hides among tiles that are all off.
+const DRAWN: f64 = 2.0;
+
+impl Excess {
+    /// Whether the solution may have been drawn.
+    pub fn is_much(&self) -> bool {
+        self.tiles.max(self.neighbourhoods) > DRAWN
+    }
+
+    /// Whether this is so much less than `before` that it is the better place.
+    pub fn is_clearly_less(&self, before: &Excess) -> bool {
+        self.tiles < before.tiles / DRAWN || self.neighbourhoods < before.neighbourhoods / DRAWN
+    }
+}
+
 /// Judges tiles; keeps its work space.
 #[derive(Default)]
 pub struct Outliers {
@@ -28,23 +51,24 @@ pub struct Outliers {
 }
 
 impl Outliers {
-    /// Looks for tiles that disagree, and returns by how much the single tiles' scatter exceeds
-    /// the noise (1: as it should be).
-    pub fn judge(&mut self, grid: &Grid, locals: &[Local]) -> f64 {
+    /// Looks for tiles that disagree, and returns by how much the scatter of the quieter ones exceeds the noise
+    /// (1: as it should be): that of single tiles, and that of the widest neighbourhoods.
+    pub fn judge(&mut self, grid: &Grid, locals: &[Local]) -> Excess {
         self.out.clear();
         self.out.resize(locals.len(), false);
         self.chi2.clear();
         self.chi2.extend(locals.iter().map(|local| chi2(local.residual, local.variance)));
-        let excess = self.mark(locals);
+        let tiles = self.mark(locals);
+        let mut neighbourhoods = tiles;
         for radius in [1, 2] {
             self.table.fill(grid, locals, &self.out);
             for (local, chi2) in locals.iter().zip(&mut self.chi2) {
                 let (residual, variance) = self.table.around(grid, local.cell, radius);
                 *chi2 = self::chi2(residual, variance);
             }
-            self.mark(locals);
+            neighbourhoods = self.mark(locals);
         }
-        excess
+        Excess { tiles, neighbourhoods }
     }
 
     /// Marks what sticks out of the present χ²; returns the scale of the rest.
@@ -167,7 +191,6 @@ const BLOCK: usize = 4;
 /// least sum of distances, each over its error (E. Weiszfeld, Tohoku Math. J. 43, 355, 1937).
 /// Nothing when there are too few blocks.
 pub fn robust_shift(grid: &Grid, locals: &[Local]) -> Option<(f64, f64)> {
-    const ITERATIONS: usize = 30;
     let columns = grid.columns.div_ceil(BLOCK);
     let mut blocks = vec![Block::default(); columns * grid.rows.div_ceil(BLOCK)];
     for local in locals.iter().filter(|local| !local.masked) {
@@ -178,17 +201,24 @@ pub fn robust_shift(grid: &Grid, locals: &[Local]) -> Option<(f64, f64)> {
     if votes.len() < 4 {
         return None;
     }
+    let at = middle_of(&votes);
+    (at.0.is_finite() && at.1.is_finite()).then_some(at)
+}
+
+/// The point with the least sum of distances from votes (x, y, sigma), each over its sigma.
+pub fn middle_of(votes: &[(f64, f64, f64)]) -> (f64, f64) {
+    const ITERATIONS: usize = 30;
     let mut at = (0.0, 0.0);
     for _ in 0..ITERATIONS {
         let mut sum = (0.0, 0.0, 0.0);
-        for (x, y, sigma) in &votes {
+        for (x, y, sigma) in votes {
             let distance = ((x - at.0).hypot(y - at.1) / sigma).max(1e-3);
             let weight = 1.0 / (distance * sigma * sigma);
             sum = (sum.0 + weight * x, sum.1 + weight * y, sum.2 + weight);
         }
         at = (sum.0 / sum.2, sum.1 / sum.2);
     }
-    (at.0.is_finite() && at.1.is_finite()).then_some(at)
+    at
 }
 
 /// Tiles that vote together.

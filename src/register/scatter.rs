@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn rows_that_err_alike_enter_the_variance() {
-        let off = |row: f64| if row as usize % 3 == 0 { 0.7 } else { -0.35 };
+        let off = |row: f64| if (row as usize).is_multiple_of(3) { 0.7 } else { -0.35 };
         let [x, y] = beyond_noise(&GRID, 1.0, &tiles(|_, row| [0.0, off(row)]));
         assert_eq!(x, 1.0);
         // A row of 24 tiles: 1 + 24 · 0.245.

@@ -124,13 +124,23 @@ pub fn solve(
     let mut excess = 1.0;
     for round in 0..ROUNDS {
         motion = newton(level, sums, ask, scale, motion, locals)?;
-        excess = outliers.judge(&level.grid, locals);
+        let found = outliers.judge(&level.grid, locals);
+        excess = found.tiles;
         let left = outliers.kept(locals);
-        if round == 0 && (left as f64) < (1.0 - DISAGREE) * in_frame as f64 {
-            // Many disagree: those that moved have drawn the first solution after them.
-            if let Some((x, y)) = robust_shift(&level.grid, locals) {
-                motion.x += x;
-                motion.y += y;
+        let disagree = (left as f64) < (1.0 - DISAGREE) * in_frame as f64;
+        if round == 0
+            && (disagree || found.is_much())
+            && let Some((x, y)) = robust_shift(&level.grid, locals)
+        {
+            // Many disagree, or all to one side or the other: those that moved have drawn the first solution
+            // after them.
+            let before = motion;
+            motion.x += x;
+            motion.y += y;
+            evaluate(level, sums, scale, ask.reach, &motion, locals);
+            let there = outliers.judge(&level.grid, locals);
+            if !disagree && !there.is_clearly_less(&found) {
+                motion = before;
                 evaluate(level, sums, scale, ask.reach, &motion, locals);
                 outliers.judge(&level.grid, locals);
             }
