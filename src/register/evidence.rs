@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::level::Grid;
 use super::observation::CellResidual;
-use super::outliers::{Table, chi2, excess, middle_of};
+use super::outliers::{DRAWN, Table, chi2, excess, middle_of};
 use super::small::inverse_times;
 
 /// Each frame keeps this part of the sum: a memory of 24 frames.
@@ -27,9 +27,6 @@ const FREE: f64 = 5.0;
 /// No more than this part of the squares is ever masked: a drift that has lost the specimen would
 /// make all of them stick out.
 const MOST: f64 = 0.65;
-/// Where even the quieter squares scatter by so much more than the noise, and by so much less about what most of
-/// the field has in common, the drift was drawn.
-const DRAWN: f64 = 2.0;
 /// Squares along a side of the blocks that tell what most of the field has in common, and the least number of them.
 const BLOCK: usize = 4;
 const BLOCKS_LEAST: usize = 8;
@@ -203,12 +200,7 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Noise of variance 1 that is the same on every machine.
-    fn noise(k: usize) -> f64 {
-        let unit = |k: usize| ((k * 2_654_435_761) % 4096) as f64 / 4096.0;
-        (0..12).map(|j| unit(12 * k + j)).sum::<f64>() - 6.0
-    }
+    use crate::register::test_noise::noise;
 
     #[test]
     fn a_body_that_draws_the_drift_half_after_it_is_masked_and_not_the_specimen() {

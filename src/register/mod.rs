@@ -32,6 +32,8 @@ mod small;
 mod solve;
 mod spectrum;
 mod template;
+#[cfg(test)]
+mod test_noise;
 mod tone;
 mod track;
 

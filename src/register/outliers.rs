@@ -26,7 +26,7 @@ pub struct Excess {
 
 /// Where even the quieter tiles scatter by so much more than the noise, and by so much less about another place,
 /// the solution was drawn after something: a body that tells as much as all else hides among tiles that are all off.
-const DRAWN: f64 = 2.0;
+pub const DRAWN: f64 = 2.0;
 
 impl Excess {
     /// Whether the solution may have been drawn.
@@ -260,6 +260,7 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::register::test_noise::noise;
 
     fn local(cell: usize, residual: [f64; 2]) -> Local {
         Local {
@@ -270,12 +271,6 @@ mod tests {
             used: true,
             masked: false,
         }
-    }
-
-    /// Noise of variance 1 that is the same on every machine.
-    fn noise(k: usize) -> f64 {
-        let unit = |k: usize| ((k * 2_654_435_761) % 4096) as f64 / 4096.0;
-        (0..12).map(|j| unit(12 * k + j)).sum::<f64>() - 6.0
     }
 
     #[test]

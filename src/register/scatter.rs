@@ -123,14 +123,9 @@ pub fn of_left_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::register::test_noise::noise;
 
     const GRID: Grid = Grid { left: 0, top: 0, side: 32, columns: 24, rows: 24 };
-
-    /// Noise of variance 1 that is the same on every machine.
-    fn noise(k: usize) -> f64 {
-        let unit = |k: usize| ((k * 2_654_435_761) % 4096) as f64 / 4096.0;
-        (0..12).map(|j| unit(12 * k + j)).sum::<f64>() - 6.0
-    }
 
     /// Tiles that err by their noise and by `common(column, row)`, less the mean of all.
     fn tiles(common: impl Fn(f64, f64) -> [f64; 2]) -> Vec<Contribution> {

@@ -128,6 +128,7 @@ pub fn solve(
         excess = found.tiles;
         let left = outliers.kept(locals);
         let disagree = (left as f64) < (1.0 - DISAGREE) * in_frame as f64;
+        let mut restarted = false;
         if round == 0
             && (disagree || found.is_much())
             && let Some((x, y)) = robust_shift(&level.grid, locals)
@@ -139,13 +140,14 @@ pub fn solve(
             motion.y += y;
             evaluate(level, sums, scale, ask.reach, &motion, locals);
             let there = outliers.judge(&level.grid, locals);
-            if !disagree && !there.is_clearly_less(&found) {
+            restarted = disagree || there.is_clearly_less(&found);
+            if !restarted {
                 motion = before;
                 evaluate(level, sums, scale, ask.reach, &motion, locals);
                 outliers.judge(&level.grid, locals);
             }
         }
-        if !outliers.apply(locals) {
+        if !outliers.apply(locals) && !restarted {
             break;
         }
     }
