@@ -312,8 +312,8 @@ impl Fit<'_> {
 /// grows or turns faster than was predicted is further from where it was expected than a curve of that
 /// stiffness bends. What it leaves of a displacement `off` over the lines `w` that it joins is a bend
 /// of `off / w²` that it was not granted (a smoothing spline's kernel is as wide as `(s / f)^¼`:
-/// B. W. Silverman, Ann. Stat. 12, 898, 1984). A corner, where a finger leaves the front, is as few lines wide
-/// as that. Single lines that see something else do not count.
+/// B. W. Silverman, Ann. Stat. 12, 898, 1984). A corner, where a finger leaves the front, is only
+/// three lines wide. Single lines that see something else do not count.
 /// Where particles drift it is not done: neighbours that one covers are off together too. False where
 /// there is no such place.
 fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64]) -> bool {

@@ -2,8 +2,7 @@
 
 use super::FrontConfig;
 use super::contour::TEAR_PX;
-use super::extent::EDGE_PX;
-use super::extent::Extent;
+use super::extent::{EDGE_PX, Extent};
 use super::fields::{self, Numbers};
 use super::folds::Folds;
 use super::follow::Follower;
