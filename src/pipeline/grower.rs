@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::background;
 use super::setup::Setup;
 use crate::frame::PooledImage;
-use crate::register::{Accumulator, Fold, Reference};
+use crate::register::{Accumulator, Fold, Reference, Scratch};
 
 /// A frame to fold into the template.
 pub struct Growth {
@@ -29,11 +29,13 @@ pub fn run(
     if gives_way {
         background::give_way();
     }
+    let mut scratch = Scratch::default();
     for Growth { image, fold } in orders {
         accumulator.take(&image, &fold, setup.camera.offset_counts);
         drop(image);
         let Some(version) = fold.build else { continue };
-        let reference = Reference::build(version, &accumulator, &setup.mask, &setup.camera);
+        let reference = Reference::build(version, &accumulator, &setup.mask, &setup.camera)
+            .with_anchor(&fold.masked, &mut scratch);
         // The intake may have finished; the tracker still sends its last frames.
         let _ = references.send(Arc::new(reference));
     }

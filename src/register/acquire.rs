@@ -113,7 +113,7 @@ pub fn approach(
     let mut contrast = 1.0;
     let mut best: Option<Fit> = None;
     for _ in 0..STEPS {
-        compare(level, &scratch.binned, &at, scratch.pattern, &mut scratch.sums);
+        compare(level, &scratch.binned, &at, scratch.shared, &mut scratch.sums);
         let mut ask =
             Ask { start: at, freedom, contrast, reach: REACH_PX, masked: &scratch.coarse_masked };
         let mut fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;

@@ -22,14 +22,23 @@ pub struct TileSums {
     pub brightness: f64,
 }
 
+/// The noise that a frame has in common with the template, as shares of its variance.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shared {
+    /// The pattern that stands still on the camera.
+    pub pattern: f64,
+    /// All of it, by the part of the template that is this very frame, where it came in unmoved: the anchor.
+    pub own: f64,
+}
+
 /// Sums all tiles that lie within the frame when each is displaced by `motion` (px of the level),
-/// rounded to whole pixels and the nearest phase. What a fixed pattern of the camera, whose variance
-/// has the share `pattern` of the noise, brings into the sums is taken out.
+/// rounded to whole pixels and the nearest phase. What the noise that it has in common with the template brings into
+/// the sums is taken out.
 pub fn compare(
     level: &Level,
     image: &Image,
     motion: &Motion,
-    pattern: f64,
+    shared: Shared,
     out: &mut Vec<TileSums>,
 ) {
     out.clear();
@@ -64,9 +73,10 @@ pub fn compare(
         for (sum, pedestal) in known.iter_mut().zip(prepared.pedestals[index]) {
             *sum -= level.offset_counts * pedestal;
         }
-        if pattern > 0.0 {
-            for (sum, meeting) in known.iter_mut().zip(&prepared.meetings) {
-                *sum -= pattern * tile.pixels * meeting.at(shift_x as i64, shift_y as i64);
+        let parts = [(shared.pattern, &prepared.meetings), (shared.own, &prepared.of_anchor)];
+        for (share, meetings) in parts.into_iter().filter(|(share, _)| *share > 0.0) {
+            for (sum, meeting) in known.iter_mut().zip(meetings) {
+                *sum -= share * tile.pixels * meeting.at(shift_x as i64, shift_y as i64);
             }
         }
         out.push(TileSums {

@@ -12,10 +12,10 @@
 
 use std::sync::Arc;
 
+use super::agreement::{Equations, agreed_shift};
 use super::level::Grid;
 use super::observation::CellResidual;
-use super::outliers::{DRAWN, Table, chi2, excess, middle_of};
-use super::small::inverse_times;
+use super::outliers::{DRAWN, Table, chi2, excess};
 
 /// Each frame keeps this part of the sum: a memory of 24 frames.
 const DECAY: f64 = 1.0 - 1.0 / 24.0;
@@ -27,9 +27,6 @@ const FREE: f64 = 5.0;
 /// No more than this part of the squares is ever masked: a drift that has lost the specimen would
 /// make all of them stick out.
 const MOST: f64 = 0.65;
-/// Squares along a side of the blocks that tell what most of the field has in common, and the least number of them.
-const BLOCK: usize = 4;
-const BLOCKS_LEAST: usize = 8;
 
 /// Memory of the squares' residuals.
 #[derive(Clone, Debug)]
@@ -147,7 +144,7 @@ impl Evidence {
         let mut table = Table::default();
         let mut worst = vec![0.0f64; self.cells.len()];
         let mut quiet = 1.0;
-        for radius in 0..3 {
+        for radius in [0, 1, 2, 4] {
             table.begin(grid);
             for (index, cell) in self.cells.iter().enumerate() {
                 // What sticks out by itself must not pull its neighbours out.
@@ -173,27 +170,15 @@ impl Evidence {
         (worst, quiet)
     }
 
-    /// The shift, in units of residuals over information, on which most of the field agrees, each block of squares
-    /// counting the same however much it tells.
+    /// The shift, in units of residuals over information, on which most of the field agrees.
     fn common(&self, grid: &Grid) -> Option<[f64; 2]> {
-        let columns = grid.columns.div_ceil(BLOCK);
-        let mut blocks = vec![([0.0; 2], [0.0; 3]); columns * grid.rows.div_ceil(BLOCK)];
-        for (index, cell) in self.cells.iter().enumerate().filter(|(_, cell)| cell.weight > 0.0) {
-            let (column, row) = (index % grid.columns, index / grid.columns);
-            let (residual, information) = &mut blocks[row / BLOCK * columns + column / BLOCK];
-            for (sum, part) in residual.iter_mut().zip(cell.residual) {
-                *sum += part;
-            }
-            for (sum, part) in information.iter_mut().zip(cell.information) {
-                *sum += part;
-            }
-        }
-        let votes: Vec<(f64, f64, f64)> = blocks
-            .iter()
-            .filter_map(|(residual, information)| inverse_times(*information, *residual))
-            .map(|[x, y]| (x, y, 1.0))
-            .collect();
-        (votes.len() >= BLOCKS_LEAST).then(|| middle_of(&votes).into())
+        let known = self.cells.iter().enumerate().filter(|(_, cell)| cell.weight > 0.0);
+        let squares = known.map(|(index, cell)| {
+            let [xx, xy, yy] = cell.information;
+            let (residual, slope) = (cell.residual, [xx, xy, xy, yy]);
+            (index, Equations { residual, slope, variance: cell.total_variance() })
+        });
+        agreed_shift(grid, squares).map(|(x, y)| [x, y])
     }
 }
 

@@ -139,6 +139,8 @@ pub struct Phase {
     /// How a pattern of the camera meets the weights for x, for y (and for the structure), per
     /// pixel.
     pub meetings: Vec<Meeting>,
+    /// The same, were the template the anchor alone.
+    pub of_anchor: Vec<Meeting>,
 }
 
 /// A prepared template at one resolution.
@@ -310,6 +312,7 @@ impl Phase {
             variance: Vec::with_capacity(tiles.len()),
             structure_variance: Vec::with_capacity(tiles.len()),
             meetings: bank.meetings(template.footprint, shape.channels()),
+            of_anchor: bank.meetings(&Footprint::at_origin(), shape.channels()),
         };
         let mut expander = Expander::new(template, weight, bank, tiles, shape);
         for (tile, out) in tiles.iter().zip(phase.weights.chunks_exact_mut(per_tile)) {

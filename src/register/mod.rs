@@ -5,6 +5,7 @@
 //! ([`Accumulator`]), from which the next version of the reference is built.
 
 mod acquire;
+mod agreement;
 mod bin;
 mod brightness;
 mod clearance;
@@ -21,6 +22,7 @@ mod motion;
 mod normal;
 mod observation;
 mod observe;
+mod origin;
 mod outliers;
 mod pattern;
 mod reference;

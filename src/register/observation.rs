@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::level::Grid;
 use super::motion::{Freedom, Motion};
+use super::origin::{AnchorPlace, Origin};
 use super::pattern::PatternShare;
 use super::reference::Reference;
 
@@ -18,8 +19,10 @@ const LIKENESS_CLEAR: f64 = 0.8;
 /// What the tracker knows of the frames to come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Where the frame is expected.
+    /// Where the frame is expected, in the template.
     pub motion: Motion,
+    /// Where a drift of 0 stands there.
+    pub origin: Origin,
     /// Drift per frame, px.
     pub velocity: (f64, f64),
     /// What may vary from frame to frame.
@@ -45,6 +48,7 @@ impl Default for Prediction {
     fn default() -> Self {
         Prediction {
             motion: Motion::default(),
+            origin: Origin::default(),
             velocity: (0.0, 0.0),
             freedom: Freedom::default(),
             contrast: 1.0,
@@ -86,8 +90,11 @@ pub struct CellResidual {
 /// What one frame says of its drift.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DriftObservation {
-    /// NaN when nothing could be found.
+    /// Place in the template; NaN when nothing could be found.
     pub motion: Motion,
+    /// Where a drift of 0 stands there, as it was told, and where the anchor was found in this template.
+    pub origin: Origin,
+    pub anchor: Option<AnchorPlace>,
     /// One sigma of the shift, px.
     pub x_error: f64,
     pub y_error: f64,
@@ -130,6 +137,8 @@ impl DriftObservation {
     /// The anchor frame: it defines the coordinates, so its drift is 0 exactly.
     pub const ANCHOR: DriftObservation = DriftObservation {
         motion: Motion { x: 0.0, y: 0.0, matrix: [0.0; 4] },
+        origin: Origin { x: 0.0, y: 0.0 },
+        anchor: None,
         x_error: 0.0,
         y_error: 0.0,
         gain: 1.0,

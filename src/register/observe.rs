@@ -8,7 +8,7 @@
 use super::acquire::{acquire, approach, as_expected, is_beaten, is_like};
 use super::bin::bin;
 use super::coarse::SearchScratch;
-use super::compare::{TileSums, compare};
+use super::compare::{Shared, TileSums, compare};
 use super::level::{Level, Tile};
 use super::motion::{Freedom, Motion};
 use super::observation::{CellResidual, DriftObservation, Prediction};
@@ -26,8 +26,8 @@ pub struct Scratch {
     pub(super) solve: SolveSpace,
     /// Squares of the coarse grid that are left out.
     pub(super) coarse_masked: Vec<bool>,
-    /// The share of the noise that stands still on the camera.
-    pub(super) pattern: f64,
+    /// The noise that the frame has in common with the template.
+    pub(super) shared: Shared,
 }
 
 impl Default for Scratch {
@@ -38,7 +38,7 @@ impl Default for Scratch {
             search: SearchScratch::default(),
             solve: SolveSpace::default(),
             coarse_masked: Vec::new(),
-            pattern: 0.0,
+            shared: Shared::default(),
         }
     }
 }
@@ -66,8 +66,37 @@ pub fn observe(
 ) -> DriftObservation {
     if repeats(&reference.full, image, &reference.probe) {
         let anchor = DriftObservation::of_anchor(reference);
-        return DriftObservation { repeats: true, keyframe: reference.keyframe, ..anchor };
+        let motion = Motion::shift(prediction.origin.x, prediction.origin.y);
+        let origin = prediction.origin;
+        return DriftObservation {
+            motion,
+            origin,
+            repeats: true,
+            keyframe: reference.keyframe,
+            ..anchor
+        };
     }
+    let found = observe_in_template(image, reference, prediction, scratch);
+    DriftObservation { origin: prediction.origin, anchor: reference.anchor, ..found }
+}
+
+/// The anchor frame itself, against a template of which it is a part.
+pub(super) fn observe_anchor(
+    reference: &Reference,
+    prediction: &Prediction,
+    scratch: &mut Scratch,
+) -> DriftObservation {
+    scratch.shared = Shared { pattern: reference.pattern, own: reference.anchor_share };
+    observe_allowing(&reference.probe, reference, prediction, scratch)
+}
+
+/// The same of a frame that is not the anchor.
+fn observe_in_template(
+    image: &Image,
+    reference: &Reference,
+    prediction: &Prediction,
+    scratch: &mut Scratch,
+) -> DriftObservation {
     let seen = prediction
         .measure_pattern
         .then(|| compare_patterns(&reference.full, image, &reference.probe, &prediction.masked));
@@ -78,18 +107,18 @@ pub fn observe(
     let alone = reference.full.frames < 1.5;
     let of_all = |share: f64| share * reference.rough_share;
     let known = if alone { prediction.pattern.map(of_all) } else { Some(reference.pattern) };
-    scratch.pattern = known.unwrap_or(0.0);
+    scratch.shared = Shared { pattern: known.unwrap_or(0.0), own: 0.0 };
     if known.is_none()
         && let Some(PatternShare { share, sigma }) = seen
         && share > SEEN_SIGMA * sigma
     {
         // A pattern, unless it is the specimen that has not moved: then it is not found elsewhere.
-        scratch.pattern = of_all(share);
+        scratch.shared.pattern = of_all(share);
         let found = observe_allowing(image, reference, prediction, scratch);
         if is_apart(&found) {
             return DriftObservation { pattern: seen, ..found };
         }
-        scratch.pattern = 0.0;
+        scratch.shared.pattern = 0.0;
         return undecided(found, observe_allowing(image, reference, prediction, scratch));
     }
     let found = observe_allowing(image, reference, prediction, scratch);
@@ -120,7 +149,7 @@ fn undecided(allowing: DriftObservation, plain: DriftObservation) -> DriftObserv
     DriftObservation { x_error: plain.x_error.hypot(x), y_error: plain.y_error.hypot(y), ..plain }
 }
 
-/// The same, where the share of a pattern is known (`scratch.pattern`).
+/// The same, where the share of a pattern is known (`scratch.shared`).
 fn observe_allowing(
     image: &Image,
     reference: &Reference,
@@ -177,6 +206,7 @@ fn observe_allowing(
         pattern: None,
         grid: Some(reference.full.grid),
         residuals: residuals(&scratch.solve),
+        ..DriftObservation::ANCHOR
     };
     DriftObservation { locked: seen.locked && !seen.shows_noise(), ..seen }
 }
@@ -275,7 +305,7 @@ fn refine(
     let mut asked = !(unusual || prediction.measure_contrast);
     let mut last = None;
     for _ in 0..PASSES {
-        compare(level, image, &ask.start, scratch.pattern, &mut scratch.sums);
+        compare(level, image, &ask.start, scratch.shared, &mut scratch.sums);
         let mut fit = solve(level, &scratch.sums, &ask, &mut scratch.solve)?;
         // A little beyond the border of two phases both are as good; do not swing between them.
         let near = farthest(level, &scratch.sums, &fit.motion) < between + 0.1;

@@ -60,7 +60,7 @@ impl Outliers {
         self.chi2.extend(locals.iter().map(|local| chi2(local.residual, local.variance)));
         let tiles = self.mark(locals);
         let mut neighbourhoods = tiles;
-        for radius in [1, 2] {
+        for radius in [1, 2, 4] {
             self.table.fill(grid, locals, &self.out);
             for (local, chi2) in locals.iter().zip(&mut self.chi2) {
                 let (residual, variance) = self.table.around(grid, local.cell, radius);
@@ -184,79 +184,6 @@ impl Table {
     }
 }
 
-/// Tiles along a side of the blocks that vote for a robust shift.
-const BLOCK: usize = 4;
-
-/// The shift, beyond the present motion, on which most blocks of tiles agree: the point with the
-/// least sum of distances, each over its error (E. Weiszfeld, Tohoku Math. J. 43, 355, 1937).
-/// Nothing when there are too few blocks.
-pub fn robust_shift(grid: &Grid, locals: &[Local]) -> Option<(f64, f64)> {
-    let columns = grid.columns.div_ceil(BLOCK);
-    let mut blocks = vec![Block::default(); columns * grid.rows.div_ceil(BLOCK)];
-    for local in locals.iter().filter(|local| !local.masked) {
-        let (column, row) = (local.cell % grid.columns, local.cell / grid.columns);
-        blocks[row / BLOCK * columns + column / BLOCK].add(local);
-    }
-    let votes: Vec<(f64, f64, f64)> = blocks.iter().filter_map(Block::vote).collect();
-    if votes.len() < 4 {
-        return None;
-    }
-    let at = middle_of(&votes);
-    (at.0.is_finite() && at.1.is_finite()).then_some(at)
-}
-
-/// The point with the least sum of distances from votes (x, y, sigma), each over its sigma.
-pub fn middle_of(votes: &[(f64, f64, f64)]) -> (f64, f64) {
-    const ITERATIONS: usize = 30;
-    let mut at = (0.0, 0.0);
-    for _ in 0..ITERATIONS {
-        let mut sum = (0.0, 0.0, 0.0);
-        for (x, y, sigma) in votes {
-            let distance = ((x - at.0).hypot(y - at.1) / sigma).max(1e-3);
-            let weight = 1.0 / (distance * sigma * sigma);
-            sum = (sum.0 + weight * x, sum.1 + weight * y, sum.2 + weight);
-        }
-        at = (sum.0 / sum.2, sum.1 / sum.2);
-    }
-    at
-}
-
-/// Tiles that vote together.
-#[derive(Clone, Copy, Default)]
-struct Block {
-    residual: [f64; 2],
-    slope: [f64; 4],
-    variance: [f64; 3],
-}
-
-impl Block {
-    fn add(&mut self, local: &Local) {
-        for (sum, part) in self.residual.iter_mut().zip(local.residual) {
-            *sum += part;
-        }
-        for (sum, part) in self.slope.iter_mut().zip(local.slope) {
-            *sum += part;
-        }
-        for (sum, part) in self.variance.iter_mut().zip(local.variance) {
-            *sum += part;
-        }
-    }
-
-    /// Its own shift and one sigma.
-    fn vote(&self) -> Option<(f64, f64, f64)> {
-        let [a, b, c, d] = self.slope;
-        let determinant = a * d - b * c;
-        if !(determinant.abs() > 1e-3 * (a * a + b * b + c * c + d * d)) {
-            return None;
-        }
-        let [x, y] = self.residual;
-        let shift = ((d * x - b * y) / determinant, (a * y - c * x) / determinant);
-        let [xx, _, yy] = self.variance;
-        let variance = (d * d * xx + b * b * yy + a * a * yy + c * c * xx) / determinant.powi(2);
-        (variance > 0.0).then_some((shift.0, shift.1, variance.sqrt()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,18 +218,5 @@ mod tests {
         let beyond = (0..grid.cells()).filter(|cell| cell % 24 > 10);
         let wrong = beyond.clone().filter(|cell| outliers.out[*cell]).count();
         assert!(wrong <= 2, "{wrong} tiles that stand still were left out");
-    }
-
-    #[test]
-    fn a_body_over_a_third_of_the_field_does_not_draw_the_robust_shift() {
-        let grid = Grid { left: 0, top: 0, side: 32, columns: 24, rows: 24 };
-        let locals: Vec<Local> = (0..grid.cells())
-            .map(|cell| {
-                let own = if cell % 24 < 8 { 10.0 } else { 0.5 };
-                local(cell, [own + noise(cell), noise(cell + 10_000)])
-            })
-            .collect();
-        let (x, y) = robust_shift(&grid, &locals).expect("there are blocks");
-        assert!((x - 0.5).abs() < 0.3 && y.abs() < 0.3, "{x}, {y}");
     }
 }

@@ -7,6 +7,8 @@ use super::acquire::periods;
 use super::bin::bin_f32;
 use super::coarse::Search;
 use super::level::{Level, LevelShape, Template};
+use super::observe::Scratch;
+use super::origin::AnchorPlace;
 use super::template::Accumulator;
 use crate::frame::{Image, Region};
 use crate::noise::CameraModel;
@@ -43,6 +45,10 @@ pub struct Reference {
     pub(super) pattern: f64,
     /// The first frame as the camera saw it.
     pub(super) probe: Arc<Image>,
+    /// The part of the template that is the anchor.
+    pub(super) anchor_share: f64,
+    /// Where that lies in this template; nothing while no square is known to move by itself.
+    pub(super) anchor: Option<AnchorPlace>,
 }
 
 /// A displacement at which a periodic template looks like itself, px of the binned level.
@@ -177,7 +183,18 @@ impl Reference {
             rough_share: accumulator.rough_share(),
             pattern,
             probe,
+            anchor_share: accumulator.anchor_share * accumulator.rough_share(),
+            anchor: None,
         }
+    }
+
+    /// The same, in which the anchor has been looked for where squares are `masked` since they move by
+    /// themselves: frames may have been drawn after these before. Of another look the anchor tells nothing.
+    pub fn with_anchor(mut self, masked: &Arc<[bool]>, scratch: &mut Scratch) -> Reference {
+        if self.keyframe == 0 && masked.iter().any(|masked| *masked) {
+            self.anchor = AnchorPlace::find(&self, masked, scratch);
+        }
+        self
     }
 
     /// True when the template has too little structure outside the masks for any drift.

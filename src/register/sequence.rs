@@ -82,7 +82,8 @@ impl Sequence {
         if let Some(fold) = &decision.fold {
             self.accumulator.take(frame, fold, self.camera.offset_counts);
             if let Some(version) = fold.build {
-                let next = Reference::build(version, &self.accumulator, &self.mask, &self.camera);
+                let next = Reference::build(version, &self.accumulator, &self.mask, &self.camera)
+                    .with_anchor(&fold.masked, &mut self.scratch);
                 self.references.push_back(next);
             }
         }

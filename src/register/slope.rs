@@ -35,7 +35,7 @@ pub fn contrast(
         Motion { x: fit.motion.x + apart, y: fit.motion.y + apart, ..fit.motion }
     };
     let here = std::mem::take(&mut scratch.sums);
-    compare(level, image, &second, scratch.pattern, &mut scratch.sums);
+    compare(level, image, &second, scratch.shared, &mut scratch.sums);
     let there = std::mem::replace(&mut scratch.sums, here);
     let mut used = vec![false; level.tiles.len()];
     for (sum, local) in scratch.sums.iter().zip(&scratch.solve.locals) {

@@ -34,10 +34,3 @@ pub fn solve(matrix: &Square, count: usize, right: &[f64; PARAMETERS]) -> Option
     }
     Some(out)
 }
-
-/// `A⁻¹ b` of a symmetric matrix A (xx, xy, yy); nothing where a direction is undetermined.
-pub fn inverse_times([xx, xy, yy]: [f64; 3], [x, y]: [f64; 2]) -> Option<[f64; 2]> {
-    let determinant = xx * yy - xy * xy;
-    (determinant > 1e-3 * xx * yy)
-        .then(|| [(yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant])
-}

@@ -5,13 +5,14 @@
 //! step of the motion's parameters, so the weighted normal equations are solved two or three
 //! times. Tiles in which something of its own moves are left out ([`outliers`](super::outliers)).
 
+use super::agreement::{Equations, agreed_shift};
 use super::brightness::{self, Beam, Brightness, Light};
 use super::compare::TileSums;
-use super::level::{Level, Phase, terms};
+use super::level::{Grid, Level, Phase, terms};
 use super::monomials::Monomials;
 use super::motion::{Freedom, Motion};
 use super::normal::Normal;
-use super::outliers::{Outliers, robust_shift};
+use super::outliers::Outliers;
 use super::scatter::{Contribution, beyond_noise, of_left_out};
 use super::tone::Tone;
 
@@ -131,7 +132,7 @@ pub fn solve(
         let mut restarted = false;
         if round == 0
             && (disagree || found.is_much())
-            && let Some((x, y)) = robust_shift(&level.grid, locals)
+            && let Some((x, y)) = agreed(&level.grid, locals)
         {
             // Many disagree, or all to one side or the other: those that moved have drawn the first solution
             // after them.
@@ -193,6 +194,15 @@ pub fn solve(
         excess,
         brightness: brightness::agreement(level, sums, gain, ask.masked),
     })
+}
+
+/// The shift, beyond the present motion, on which most of the field agrees.
+fn agreed(grid: &Grid, locals: &[Local]) -> Option<(f64, f64)> {
+    let squares = locals.iter().filter(|local| !local.masked).map(|local| {
+        let Local { residual, slope, variance, .. } = *local;
+        (local.cell, Equations { residual, slope, variance })
+    });
+    agreed_shift(grid, squares)
 }
 
 /// From the sums of a frame to units of the template.

@@ -32,6 +32,8 @@ pub struct Accumulator {
     pub(super) grain: Grain,
     /// Where on the camera the frames of the mean were seen.
     pub(super) footprint: Footprint,
+    /// The part of the mean that is the first frame.
+    pub(super) anchor_share: f64,
     /// The part of a frame's noise that is a pattern of the camera, as far as that is known.
     pub(super) pattern: f64,
     /// The first frame as the camera saw it.
@@ -72,6 +74,7 @@ impl Accumulator {
             keyframe: 0,
             grain: Grain::white(1.0),
             footprint: Footprint::at_origin(),
+            anchor_share: 1.0,
             pattern: 0.0,
             probe: Arc::new(first.clone()),
             noise_scale: rough_scale,
@@ -93,6 +96,7 @@ impl Accumulator {
         self.frames = 0;
         self.coverage.fill(0);
         self.footprint.clear();
+        self.anchor_share = 0.0;
     }
 
     /// The noise of the mean, and of the mean binned by `factor`. What neighbours share of noise
@@ -196,9 +200,10 @@ impl Accumulator {
         if columns.is_empty() || rows.is_empty() {
             return;
         }
-        let weight = f64::from(group.frames) / f64::from(self.frames);
-        self.grain.fold(&kernel_x, &kernel_y, weight.min(1.0), group.variance());
-        self.footprint.fold((whole_x, whole_y), &kernel_x, &kernel_y, weight.min(1.0));
+        let weight = (f64::from(group.frames) / f64::from(self.frames)).min(1.0);
+        self.grain.fold(&kernel_x, &kernel_y, weight, group.variance());
+        self.footprint.fold((whole_x, whole_y), &kernel_x, &kernel_y, weight);
+        self.anchor_share *= 1.0 - weight;
         let from = (columns.start as i64 + whole_x) as usize;
         let count = columns.len();
         // From the sum of the frames to their mean.
@@ -245,6 +250,7 @@ impl Accumulator {
         let weight = 1.0 / f64::from(self.frames);
         self.grain.fold(&between, &between, weight, 1.0 / placement.gain);
         self.footprint.fade(weight);
+        self.anchor_share *= 1.0 - weight;
         let offset = offset_counts as f32;
         let scale = Brightness { offset, scale: (1.0 / placement.gain) as f32, plus: offset };
         let map = placement.motion.affine(width, height);

@@ -1,10 +1,13 @@
 //! The in-order half of the registration: what drift to report, what to predict, and which frames
 //! make the template better.
 
+use std::sync::Arc;
+
 use super::Drift;
 use super::evidence::Evidence;
 use super::motion::{Freedom, Motion};
 use super::observation::{DriftObservation, Prediction, YOUNG_FRAMES};
+use super::origin::Origin;
 use super::pattern::PatternMemory;
 use super::scan::Scan;
 use super::template::Placement;
@@ -22,7 +25,7 @@ pub struct Decision {
 }
 
 /// An order to make the template better.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
     pub placement: Placement,
     /// Frames that the mean remembers, this one included.
@@ -37,6 +40,8 @@ pub struct Fold {
     pub only_noise: bool,
     /// The version to build once the frame is in, when the template has grown enough.
     pub build: Option<u32>,
+    /// Squares that move by themselves.
+    pub masked: Arc<[bool]>,
 }
 
 /// How the registration is asked to work.
@@ -83,6 +88,10 @@ pub struct Tracker {
     /// Frames that told of it.
     noise_seen: f64,
     evidence: Evidence,
+    /// Where a drift of 0 stands in the template.
+    origin: Origin,
+    /// Squares that were masked as the last version was built.
+    masked_built: usize,
     scan: Option<Scan>,
     pattern: PatternMemory,
     /// A pattern was found, and a template built that allows for it.
@@ -135,6 +144,8 @@ const CONTRAST_DRIFT: f64 = 0.002;
 /// Likeness or contrast outside this range for [`DIFFERENT_FRAMES`] begins a new keyframe.
 const ALIKE: std::ops::Range<f64> = 0.85..1.18;
 const DIFFERENT_FRAMES: u64 = 24;
+/// When this part of the field is masked anew, the anchor is looked for in the template at once.
+const MASKED_ANEW: f64 = 0.05;
 /// A new keyframe's template takes over once it has this many frames.
 const TAKE_OVER: u32 = 32;
 
@@ -154,6 +165,8 @@ impl Tracker {
             noise_scale: 1.0,
             noise_seen: 4.0,
             evidence: Evidence::default(),
+            origin: Origin::default(),
+            masked_built: 0,
             scan: settings.line_share.map(Scan::new),
             pattern: PatternMemory::default(),
             pattern_built: false,
@@ -181,7 +194,8 @@ impl Tracker {
         let later = observation.filter(|_| drift.locked && index != self.anchor);
         if let Some(seen) = later {
             if let Some(scan) = &mut self.scan {
-                (drift.x, drift.y) = scan.unscan(index, &seen.motion);
+                let (x, y) = scan.unscan(index, &seen.motion);
+                (drift.x, drift.y) = (x - seen.origin.x, y - seen.origin.y);
             }
             self.follow(index, seen.motion);
         }
@@ -197,6 +211,7 @@ impl Tracker {
                 self.different = 0;
             }
             self.look(seen);
+            self.find_origin(index, seen);
             self.pattern.take(seen.pattern);
             if let Some(grid) = &seen.grid {
                 self.evidence.take(grid, &seen.residuals, seen.template_share);
@@ -210,7 +225,8 @@ impl Tracker {
 
     /// What is reported of an observation: pure, so that an observer comes to the same verdict.
     pub fn judge(seen: &DriftObservation, max_shift_px: f64) -> Drift {
-        let Motion { x, y, .. } = seen.motion;
+        let motion = seen.origin.of(&seen.motion);
+        let Motion { x, y, .. } = motion;
         let near = x.abs() <= max_shift_px && y.abs() <= max_shift_px;
         let quality = seen.likeness.clamp(0.0, 1.0) as f32;
         // A drift that is not trusted is no number: it would be believed.
@@ -222,7 +238,7 @@ impl Tracker {
             y,
             x_error: seen.x_error,
             y_error: seen.y_error,
-            motion: seen.motion,
+            motion,
             quality,
             locked: true,
             keyframe: seen.keyframe,
@@ -244,6 +260,21 @@ impl Tracker {
             }
         }
         self.last = Some((index, motion));
+    }
+
+    /// Where the anchor was found, once squares were masked after which frames may have been drawn before.
+    fn find_origin(&mut self, index: u64, seen: &DriftObservation) {
+        let Some(anchor) = &seen.anchor else { return };
+        let before = self.origin;
+        self.origin = before.with(anchor);
+        if self.origin != before {
+            tracing::info!(
+                frame = index,
+                x_px = self.origin.x - before.x,
+                y_px = self.origin.y - before.y,
+                "the drift had been drawn after something that moves by itself; by so much it is told better from now on"
+            );
+        }
     }
 
     /// How the frame looks, against the template.
@@ -300,6 +331,7 @@ impl Tracker {
         let (last, motion) = self.last.unwrap_or((index, Motion::default()));
         let prediction = Prediction {
             motion,
+            origin: self.origin,
             velocity: self.velocity,
             freedom: self.settings.freedom(),
             contrast: self.known_contrast(),
@@ -335,8 +367,14 @@ impl Tracker {
         }
         self.folded = self.folded.saturating_add(1);
         let found = !self.pattern_built && self.pattern.share().is_some_and(|share| share > 0.0);
-        let build = (self.is_build_due() || found && self.keyframe == seen.keyframe).then(|| {
+        let masked = self.evidence.masked();
+        let masks = masked.iter().filter(|masked| **masked).count();
+        let drawn = self.keyframe == 0
+            && masks as f64 > self.masked_built as f64 + MASKED_ANEW * masked.len() as f64;
+        let told_more = (found || drawn) && self.keyframe == seen.keyframe;
+        let build = (self.is_build_due() || told_more).then(|| {
             self.pattern_built |= found;
+            self.masked_built = masks;
             self.version += 1;
             self.version
         });
@@ -344,7 +382,16 @@ impl Tracker {
         let noise_scale = self.noise_scale;
         let pattern = self.pattern.share().unwrap_or(0.0);
         let memory = self.memory;
-        Some(Fold { placement, memory, noise_scale, pattern, restart, only_noise: false, build })
+        Some(Fold {
+            placement,
+            memory,
+            noise_scale,
+            pattern,
+            restart,
+            only_noise: false,
+            build,
+            masked,
+        })
     }
 
     /// An anchor whose noise passes for structure lets no frame lock; a frame that shows the noise makes it
@@ -365,6 +412,7 @@ impl Tracker {
             restart: false,
             only_noise: true,
             build: Some(self.version),
+            masked: Arc::from([]),
         })
     }
 
