@@ -119,8 +119,7 @@ mod tests {
         let square = |cell: usize| {
             let (own, information) = if cell % 32 < 10 { (apart, much) } else { (0.0, 1.0) };
             let sigma = information.sqrt();
-            let residual =
-                [information * own + sigma * noise(cell), sigma * noise(cell + 10_000)];
+            let residual = [information * own + sigma * noise(cell), sigma * noise(cell + 10_000)];
             let slope = [information, 0.0, 0.0, information];
             (cell, Equations { residual, slope, variance: [information, 0.0, information] })
         };
@@ -143,7 +142,8 @@ mod tests {
     #[test]
     fn too_few_blocks_decide_nothing() {
         let small = Grid { columns: 8, rows: 4, ..GRID };
-        let one = Equations { slope: [1.0, 0.0, 0.0, 1.0], variance: [1.0; 3], ..Default::default() };
+        let one =
+            Equations { slope: [1.0, 0.0, 0.0, 1.0], variance: [1.0; 3], ..Default::default() };
         assert_eq!(agreed_shift(&small, (0..32).map(|cell| (cell, one))), None);
     }
 }

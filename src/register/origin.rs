@@ -12,9 +12,12 @@ use super::observation::Prediction;
 use super::observe::{Scratch, observe_anchor};
 use super::reference::Reference;
 
-/// The anchor counts as displaced beyond so many sigma, and by so much, px.
+/// The anchor counts as displaced beyond so many sigma, and by so much, px: a single frame, which the camera's
+/// pattern and pixels that are broken displace by hundredths, tells no less.
 const SIGMAS: f64 = 4.0;
-const LEAST_PX: f64 = 0.02;
+const LEAST_PX: f64 = 0.05;
+/// A body over a smaller part of the field than this draws nothing.
+const MASKED_LEAST: f64 = 0.05;
 /// Further than this a body cannot have drawn it unseen: the specimen is another.
 const MOST_PX: f64 = 2.0;
 /// So much of the anchor's structure must be in the template.
@@ -32,13 +35,17 @@ pub struct AnchorPlace {
 }
 
 impl AnchorPlace {
-    /// Looks for the anchor, without the squares that move by themselves; nothing where it does not look like
-    /// the template any more.
+    /// Looks for the anchor, without the squares that move by themselves; nothing where these are few, or where it
+    /// does not look like the template any more.
     pub fn find(
         reference: &Reference,
         masked: &Arc<[bool]>,
         scratch: &mut Scratch,
     ) -> Option<AnchorPlace> {
+        let masks = masked.iter().filter(|masked| **masked).count();
+        if masks == 0 || (masks as f64) < MASKED_LEAST * masked.len() as f64 {
+            return None;
+        }
         let prediction = Prediction { masked: Arc::clone(masked), ..Prediction::default() };
         let seen = observe_anchor(reference, &prediction, scratch);
         let (x, y) = (seen.motion.x, seen.motion.y);
@@ -69,11 +76,7 @@ impl Origin {
     pub fn with(self, anchor: &AnchorPlace) -> Origin {
         let (x, y) = (anchor.x - self.x, anchor.y - self.y);
         let is_off = (x / anchor.x_error).hypot(y / anchor.y_error) > SIGMAS;
-        if is_off && x.hypot(y) > LEAST_PX {
-            Origin { x: anchor.x, y: anchor.y }
-        } else {
-            self
-        }
+        if is_off && x.hypot(y) > LEAST_PX { Origin { x: anchor.x, y: anchor.y } } else { self }
     }
 }
 
@@ -86,7 +89,7 @@ mod tests {
         let anchor = |x, error| AnchorPlace { x, y: 0.0, x_error: error, y_error: error };
         let start = Origin::default();
         assert_eq!(start.with(&anchor(0.03, 0.01)), start, "three sigma");
-        assert_eq!(start.with(&anchor(0.015, 0.001)), start, "too little to matter");
+        assert_eq!(start.with(&anchor(0.04, 0.001)), start, "too little to matter");
         let moved = start.with(&anchor(0.2, 0.01));
         assert_eq!(moved, Origin { x: 0.2, y: 0.0 });
         assert_eq!(moved.with(&anchor(0.22, 0.01)), moved, "the same place, measured again");

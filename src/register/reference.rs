@@ -191,7 +191,7 @@ impl Reference {
     /// The same, in which the anchor has been looked for where squares are `masked` since they move by
     /// themselves: frames may have been drawn after these before. Of another look the anchor tells nothing.
     pub fn with_anchor(mut self, masked: &Arc<[bool]>, scratch: &mut Scratch) -> Reference {
-        if self.keyframe == 0 && masked.iter().any(|masked| *masked) {
+        if self.keyframe == 0 {
             self.anchor = AnchorPlace::find(&self, masked, scratch);
         }
         self

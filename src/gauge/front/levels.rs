@@ -1,6 +1,8 @@
 //! Brightness of lithium and of the bare specimen beside each line's edge, shared among neighbouring
 //! lines, and how much of the learned texture each side shows.
 
+use multiversion::multiversion;
+
 use super::sums::SideSums;
 
 /// Lines (one sigma) over which brightness is shared; where that shows no step, more.
@@ -58,7 +60,6 @@ impl Levels {
             .collect();
         let lines = rows.len() as f64;
         let near = shared(&rows, SHARED_LINES);
-        let far = shared(&rows, SHARED_WIDELY);
         let level = |row: &[f64; 4]| (row[0] / row[1], row[2] / row[3]);
         let scatter = [0, 1].map(|side| line_scatter(sides, &near, side));
         // Variance of a shared level: noise and texture of its pixels.
@@ -72,22 +73,28 @@ impl Levels {
             |row: &[f64; 4], sigma: f64| (variance(row, 0, sigma) + variance(row, 1, sigma)).sqrt();
         let contrast = overall(&rows, &error);
         let mut out = Levels { texture_share, contrast, ..Levels::default() };
-        for (line, (near, far)) in near.iter().zip(&far).enumerate() {
-            let ((a, b), (far_a, far_b)) = (level(near), level(far));
+        // Only weak steps are looked for in more lines.
+        let mut far: Option<Vec<[f64; 4]>> = None;
+        for (line, near) in near.iter().enumerate() {
+            let (a, b) = level(near);
             let sigma = error(near, SHARED_LINES);
             let sign = f64::from(sign);
             let here = (sign * (b - a) / sigma) as f32;
-            let around = (sign * (far_b - far_a) / error(far, SHARED_WIDELY)) as f32;
             let strange = [(0, a), (1, b)].into_iter().any(|(side, level)| {
                 let [pixels, sum, ..] = sides[line][side].map(f64::from);
                 pixels >= 3.0 && (sum / pixels - level).powi(2) > STRANGE * STRANGE * scatter[side]
             });
-            let step =
-                here > SIGNIFICANCE || around > SIGNIFICANCE_WIDE && here > SIGNIFICANCE_LITTLE;
+            let step = here > SIGNIFICANCE
+                || here > SIGNIFICANCE_LITTLE && {
+                    let far = &far.get_or_insert_with(|| shared(&rows, SHARED_WIDELY))[line];
+                    let (a, b) = level(far);
+                    sign * (b - a) > f64::from(SIGNIFICANCE_WIDE) * error(far, SHARED_WIDELY)
+                };
             out.significant.push(step && !strange);
             let (a, b) = match expected {
                 Some((contrast, its_error)) if a.is_finite() && b.is_finite() => {
-                    let free = (CONTRAST_FREEDOM * contrast).hypot(its_error) * b;
+                    let free =
+                        ((CONTRAST_FREEDOM * contrast).powi(2) + its_error * its_error).sqrt() * b;
                     towards((a, b), contrast, sigma, free, near[1] / (near[1] + near[3]))
                 }
                 _ => (a, b),
@@ -163,9 +170,11 @@ fn overall(rows: &[[f64; 4]], error: &dyn Fn(&[f64; 4], f64) -> f64) -> (f64, f6
 
 /// Three running means, nearly a Gaussian of this sigma; numbers that are summed stay comparable,
 /// since all columns are treated alike.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn shared(rows: &[[f64; 4]], sigma: f64) -> Vec<[f64; 4]> {
     // The variance of a mean over 2r + 1 is r(r + 1)/3.
     let radius = ((sigma * sigma + 0.25).sqrt() - 0.5).round().max(1.0) as usize;
+    let of_all = 1.0 / (2 * radius + 1) as f64;
     let mut from = rows.to_vec();
     let mut sums = vec![[0.0; 4]; rows.len() + 1];
     for _ in 0..3 {
@@ -174,8 +183,9 @@ fn shared(rows: &[[f64; 4]], sigma: f64) -> Vec<[f64; 4]> {
         }
         for (k, out) in from.iter_mut().enumerate() {
             let (first, end) = (k.saturating_sub(radius), (k + radius + 1).min(rows.len()));
-            let count = (end - first) as f64;
-            *out = std::array::from_fn(|j| (sums[end][j] - sums[first][j]) / count);
+            let share =
+                if end - first == 2 * radius + 1 { of_all } else { 1.0 / (end - first) as f64 };
+            *out = std::array::from_fn(|j| (sums[end][j] - sums[first][j]) * share);
         }
     }
     from

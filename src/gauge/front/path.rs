@@ -14,8 +14,8 @@ const JUMP_MOST: f32 = 12.0;
 /// How far edges stray from where they are expected, px (one sigma).
 const STRAY_PX: f32 = 8.0;
 
-/// The likeliest displacement of each line from `known`, whole px, by the `evidence` of each pixel
-/// for the bare specimen and against lithium.
+/// The likeliest displacement of each line from `known`, whole px, by the `evidence` of the pixels before each place
+/// of the windows for the bare specimen and against lithium.
 pub fn most_probable(
     windows: &Windows,
     evidence: &[f32],
@@ -26,20 +26,21 @@ pub fn most_probable(
     let states = (2 * reach + 1) as usize;
     let mut total: Vec<f32> = vec![0.0; states];
     let mut from: Vec<u16> = Vec::with_capacity(states * known.len().div_ceil(BAND));
-    let mut prefix = vec![0.0f32; windows.width + 1];
     for (band, lines) in known.chunks(BAND).enumerate() {
         let steep = slope[band * BAND..][..lines.len()].iter().fold(0.0f32, |s, v| s.max(v.abs()));
         step(&mut total, JUMP_COST / (1.0 + steep), &mut from);
         for (k, known) in lines.iter().enumerate() {
             let line = band * BAND + k;
-            let pixels = &evidence[line * windows.width..][..windows.width];
-            for (j, value) in pixels.iter().enumerate() {
-                prefix[j + 1] = prefix[j] + value;
-            }
+            let before = &evidence[line * (windows.width + 1)..][..windows.width + 1];
             let middle = known.round() as i64 - windows.start[line] as i64 - reach;
+            let inside = usize::try_from(middle).ok().and_then(|at| before.get(at..at + states));
+            if let Some(before) = inside {
+                total.iter_mut().zip(before).for_each(|(total, before)| *total -= before);
+                continue;
+            }
             for (state, total) in total.iter_mut().enumerate() {
                 let boundary = (middle + state as i64).clamp(0, windows.width as i64);
-                *total -= prefix[boundary as usize];
+                *total -= before[boundary as usize];
             }
         }
         for (state, total) in total.iter_mut().enumerate() {

@@ -3,8 +3,8 @@
 //!
 //! The edge of a line is `μ(x) = (1 − Φ)·a·(1 + α T) + Φ·b·(1 + β T)`, Φ = Φ((x − p)/s): brightness
 //! `a` of lithium and `b` of the bare specimen, T the specimen's learned texture, of which each side
-//! shows its own share. Lanes are fixed in number, so that every instruction set adds in the same
-//! order and gives the same bits.
+//! shows its own share. Each lane is a line, whose pixels are added in their order, so that every instruction
+//! set gives the same bits.
 
 // A clamp checks its bounds, which keeps loops from being vectorised.
 #![allow(clippy::manual_clamp)]
@@ -12,8 +12,8 @@
 use multiversion::multiversion;
 
 use super::levels::Levels;
-use super::windows::{Line, Windows};
-use crate::frame::lanes::{LANES, totals};
+use super::windows::{Pixel, Windows};
+use crate::frame::lanes::LANES;
 
 /// A side begins this many sigma from the edge.
 const CLEAR: f32 = 2.5;
@@ -75,21 +75,35 @@ fn exp(x: f32) -> f32 {
     series * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
-/// Blocks of as many pixels as there are lanes; their length is known, so that no access is checked.
+/// A number of each line, for as many as there are lanes: those of one block, and `beyond` after the last.
 #[inline(always)]
-fn blocks<'a>(
-    signal: &'a [f32],
-    seen: &'a [f32],
-    texture: &'a [f32],
-) -> impl Iterator<Item = ((&'a [f32; LANES], &'a [f32; LANES]), &'a [f32; LANES])> {
-    let of = |pixels: &'a [f32]| pixels.as_chunks::<LANES>().0.iter();
-    of(signal).zip(of(seen)).zip(of(texture))
+fn of_block(of_lines: &[f32], block: usize, beyond: f32) -> [f32; LANES] {
+    std::array::from_fn(|lane| of_lines.get(block * LANES + lane).copied().unwrap_or(beyond))
 }
 
-/// The edge of one line in its window, all but its place.
-struct Model {
-    a: f32,
-    b: f32,
+/// Sums that each line has several of, lanes side by side.
+type Sums<const N: usize> = [[f32; LANES]; N];
+
+/// Hands the sums of each line of a block on; `count` lines there are.
+#[inline(always)]
+fn each_line<const N: usize>(
+    sums: &Sums<N>,
+    block: usize,
+    count: usize,
+    mut take: impl FnMut([f32; N]),
+) {
+    for lane in 0..LANES.min(count - block * LANES) {
+        take(std::array::from_fn(|k| sums[k][lane]));
+    }
+}
+
+/// The edges of a block's lines in their windows.
+struct Edges {
+    place: [f32; LANES],
+    /// Inverse widths.
+    inverse: [f32; LANES],
+    a: [f32; LANES],
+    b: [f32; LANES],
     shares: (f32, f32),
     dark: f32,
     gain: f32,
@@ -98,7 +112,9 @@ struct Model {
 }
 
 /// What one pixel says beside the model.
-struct Pixel {
+struct Seen {
+    /// From the edge, in its widths.
+    u: f32,
     /// The normal density at the pixel.
     density: f32,
     /// Lithium's brightness over the bare specimen's there, counts.
@@ -108,11 +124,20 @@ struct Pixel {
     weight: f32,
 }
 
-impl Model {
-    fn of(windows: &Windows, levels: &Levels, line: usize, scatter: f32) -> Model {
-        Model {
-            a: levels.lithium[line],
-            b: levels.bare[line],
+impl Edges {
+    #[inline(always)]
+    fn of(
+        windows: &Windows,
+        levels: &Levels,
+        block: usize,
+        (edge, wide): (&[f32], &[f32]),
+        scatter: f32,
+    ) -> Edges {
+        Edges {
+            place: of_block(edge, block, 0.0),
+            inverse: of_block(wide, block, 1.0).map(|wide| 1.0 / wide),
+            a: of_block(&levels.lithium, block, 1.0),
+            b: of_block(&levels.bare, block, 1.0),
             shares: levels.texture_share,
             dark: windows.dark,
             gain: windows.gain,
@@ -120,16 +145,19 @@ impl Model {
         }
     }
 
-    /// A pixel `u` widths beyond the edge.
+    /// The pixel at `x` in the window of one lane.
     #[inline(always)]
-    fn pixel(&self, u: f32, signal: f32, seen: f32, texture: f32) -> Pixel {
-        let (a, b) = (self.a, self.b);
+    fn see(&self, lane: usize, x: f32, pixel: &Pixel) -> Seen {
+        let (a, b) = (self.a[lane], self.b[lane]);
+        let u = (x - self.place[lane]) * self.inverse[lane];
         let (density, risen) = normal(u);
+        let texture = pixel.texture[lane];
         let (ta, tb) = (a + a * self.shares.0 * texture, b + b * self.shares.1 * texture);
         let variance = self.dark + self.gain * (a + (b - a) * risen).max(0.0);
-        let limit = self.most * variance.sqrt();
-        let residual = (signal - (ta + (tb - ta) * risen)).max(-limit).min(limit);
-        Pixel { density, step: ta - tb, residual, weight: seen / variance }
+        let sharp = 1.0 / variance.sqrt();
+        let limit = self.most * variance * sharp;
+        let residual = (pixel.signal[lane] - (ta + (tb - ta) * risen)).max(-limit).min(limit);
+        Seen { u, density, step: ta - tb, residual, weight: pixel.seen[lane] * sharp * sharp }
     }
 }
 
@@ -138,47 +166,63 @@ impl Model {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn sides(windows: &Windows, edge: &[f32], wide: &[f32], out: &mut Vec<[SideSums; 2]>) {
     out.clear();
-    for (line, (edge, wide)) in edge.iter().zip(wide).enumerate() {
-        let Line { signal, seen, texture } = windows.line(line);
-        let (last, first) = (edge - CLEAR * wide, edge + CLEAR * wide);
-        let mut lanes = [[0.0f32; LANES]; 12];
-        for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
-            for k in 0..LANES {
-                let x = (block * LANES + k) as f32;
-                let behind = if x < last { seen[k] } else { 0.0 };
-                let ahead = if x > first { seen[k] } else { 0.0 };
-                let (s, t) = (signal[k], texture[k]);
-                let terms = [1.0, s, t, t * s, t * t, s * s];
-                for (j, term) in terms.into_iter().enumerate() {
-                    lanes[j][k] += behind * term;
-                    lanes[6 + j][k] += ahead * term;
+    for (block, pixels) in windows.blocks().enumerate() {
+        let (edges, wides) = (of_block(edge, block, 0.0), of_block(wide, block, 1.0));
+        // One side after the other: sums of both would not fit into the registers.
+        let [lithium, bare] = [true, false].map(|lithium| {
+            let mut sums: Sums<6> = [[0.0; LANES]; 6];
+            for (x, pixel) in pixels.iter().enumerate() {
+                let x = x as f32;
+                for lane in 0..LANES {
+                    let (last, first) =
+                        (edges[lane] - CLEAR * wides[lane], edges[lane] + CLEAR * wides[lane]);
+                    let inside = if lithium { x < last } else { x > first };
+                    let seen = if inside { pixel.seen[lane] } else { 0.0 };
+                    let (s, t) = (seen * pixel.signal[lane], seen * pixel.texture[lane]);
+                    sums[0][lane] += seen;
+                    sums[1][lane] += s;
+                    sums[2][lane] += t;
+                    sums[3][lane] += t * s;
+                    sums[4][lane] += t * t;
+                    sums[5][lane] += s * s;
                 }
             }
-        }
-        let sums = totals(&lanes);
-        let mut sides = [[0.0; 6]; 2];
-        sides[0].copy_from_slice(&sums[..6]);
-        sides[1].copy_from_slice(&sums[6..]);
-        out.push(sides);
+            sums
+        });
+        let both: Sums<12> = std::array::from_fn(|k| if k < 6 { lithium[k] } else { bare[k - 6] });
+        each_line(&both, block, edge.len(), |sums| {
+            let mut sides = [[0.0; 6]; 2];
+            sides[0].copy_from_slice(&sums[..6]);
+            sides[1].copy_from_slice(&sums[6..]);
+            out.push(sides);
+        });
     }
 }
 
-/// What each pixel says for the bare specimen and against lithium: the log of its likelihoods'
-/// ratio over `excess`, line after line.
+/// What the pixels before each place of a window say together for the bare specimen and against lithium, the log of
+/// their likelihoods' ratio over `excess`: line after line, one number more than a window has pixels.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn evidence(windows: &Windows, levels: &Levels, excess: f32, out: &mut Vec<f32>) {
-    out.resize(windows.signal.len(), 0.0);
-    for (line, out) in out.chunks_exact_mut(windows.width).enumerate() {
-        let Line { signal, seen, texture } = windows.line(line);
-        let (a, b) = (levels.lithium[line], levels.bare[line]);
-        let (share_a, share_b) = levels.texture_share;
-        let variance = windows.dark + windows.gain * (0.5 * (a + b)).max(0.0);
-        let scale = 1.0 / (variance * excess);
-        let pixels = signal.iter().zip(seen).zip(texture);
-        for (out, ((signal, seen), texture)) in out.iter_mut().zip(pixels) {
-            let (ta, tb) = (a + a * share_a * texture, b + b * share_b * texture);
-            let ratio = (tb - ta) * (signal - 0.5 * (ta + tb)) * scale;
-            *out = seen * ratio.max(-SAYS_MOST).min(SAYS_MOST);
+    let (places, count) = (windows.width + 1, windows.start.len());
+    out.resize(places * count, 0.0);
+    let (share_a, share_b) = levels.texture_share;
+    for (block, pixels) in windows.blocks().enumerate() {
+        let a = of_block(&levels.lithium, block, 1.0);
+        let b = of_block(&levels.bare, block, 1.0);
+        let lines = &mut out[block * LANES * places..];
+        let mut sum = [0.0; LANES];
+        for (x, pixel) in pixels.iter().enumerate() {
+            for lane in 0..LANES {
+                let (a, b, texture) = (a[lane], b[lane], pixel.texture[lane]);
+                let variance = windows.dark + windows.gain * (0.5 * (a + b)).max(0.0);
+                let (ta, tb) = (a + a * share_a * texture, b + b * share_b * texture);
+                let ratio =
+                    (tb - ta) * (pixel.signal[lane] - 0.5 * (ta + tb)) / (variance * excess);
+                sum[lane] += pixel.seen[lane] * ratio.max(-SAYS_MOST).min(SAYS_MOST);
+            }
+            for (line, sum) in lines.chunks_exact_mut(places).zip(sum) {
+                line[x + 1] = sum;
+            }
         }
     }
 }
@@ -196,28 +240,27 @@ pub fn edges(
     out: &mut Vec<EdgeSums>,
 ) {
     out.clear();
-    for (line, (edge, wide)) in edge.iter().zip(wide).enumerate() {
-        let Line { signal, seen, texture } = windows.line(line);
-        let model = Model::of(windows, levels, line, scatter);
-        let inverse = 1.0 / wide;
-        let mut lanes = [[0.0f32; LANES]; 6];
-        for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
-            for k in 0..LANES {
-                let u = ((block * LANES + k) as f32 - edge) * inverse;
-                let Pixel { density, step, residual, weight } =
-                    model.pixel(u, signal[k], seen[k], texture[k]);
-                let along = step * density * inverse;
+    for (block, pixels) in windows.blocks().enumerate() {
+        let edges = Edges::of(windows, levels, block, (edge, wide), scatter);
+        let mut sums: Sums<6> = [[0.0; LANES]; 6];
+        for (x, pixel) in pixels.iter().enumerate() {
+            let x = x as f32;
+            for lane in 0..LANES {
+                let Seen { u, density, step, residual, weight } = edges.see(lane, x, pixel);
+                let along = step * density * edges.inverse[lane];
                 let by_width = along * u;
-                lanes[0][k] += weight * along * residual;
-                lanes[1][k] += weight * along * along;
-                lanes[2][k] += weight * residual * residual;
-                lanes[3][k] += seen[k];
-                lanes[4][k] += weight * by_width * residual;
-                lanes[5][k] += weight * by_width * by_width;
+                sums[0][lane] += weight * along * residual;
+                sums[1][lane] += weight * along * along;
+                sums[2][lane] += weight * residual * residual;
+                sums[3][lane] += pixel.seen[lane];
+                sums[4][lane] += weight * by_width * residual;
+                sums[5][lane] += weight * by_width * by_width;
             }
         }
-        let [score, information, chi2, pixels, width_score, width_information] = totals(&lanes);
-        out.push(EdgeSums { score, information, chi2, pixels, width_score, width_information });
+        each_line(&sums, block, edge.len(), |sums| {
+            let [score, information, chi2, pixels, width_score, width_information] = sums;
+            out.push(EdgeSums { score, information, chi2, pixels, width_score, width_information });
+        });
     }
 }
 
@@ -232,33 +275,34 @@ pub fn nulls(
     out: &mut Vec<NullSums>,
 ) {
     out.clear();
-    for (line, (edge, wide)) in edge.iter().zip(wide).enumerate() {
-        let Line { signal, seen, texture } = windows.line(line);
-        let model = Model::of(windows, levels, line, scatter);
-        let inverse = 1.0 / wide;
-        let fits = edge - 6.0 * wide >= 0.0 && edge + 6.0 * wide <= windows.width as f32 - 1.0;
-        if !fits {
-            out.push(NullSums::default());
-            continue;
-        }
-        let mut lanes = [[0.0f32; LANES]; 4];
-        for (block, ((signal, seen), texture)) in blocks(signal, seen, texture).enumerate() {
-            for k in 0..LANES {
-                let u = ((block * LANES + k) as f32 - edge) * inverse;
-                let Pixel { residual, weight, .. } = model.pixel(u, signal[k], seen[k], texture[k]);
-                for (j, centre) in [-BESIDE, BESIDE].into_iter().enumerate() {
-                    let (density, _) = normal(u - centre);
-                    let along = (model.a - model.b) * density * inverse;
-                    lanes[2 * j][k] += weight * along * residual;
-                    lanes[2 * j + 1][k] += weight * along * along;
+    for (block, pixels) in windows.blocks().enumerate() {
+        let edges = Edges::of(windows, levels, block, (edge, wide), scatter);
+        let mut sums: Sums<4> = [[0.0; LANES]; 4];
+        for (x, pixel) in pixels.iter().enumerate() {
+            let x = x as f32;
+            for lane in 0..LANES {
+                let Seen { u, residual, weight, .. } = edges.see(lane, x, pixel);
+                let step = (edges.a[lane] - edges.b[lane]) * edges.inverse[lane];
+                for (k, centre) in [-BESIDE, BESIDE].into_iter().enumerate() {
+                    let along = step * normal(u - centre).0;
+                    sums[2 * k][lane] += weight * along * residual;
+                    sums[2 * k + 1][lane] += weight * along * along;
                 }
             }
         }
-        let [score_a, information_a, score_b, information_b] = totals(&lanes);
-        out.push(NullSums {
-            score: [score_a, score_b],
-            information: [information_a, information_b],
+        each_line(&sums, block, edge.len(), |[score_a, information_a, score_b, information_b]| {
+            out.push(NullSums {
+                score: [score_a, score_b],
+                information: [information_a, information_b],
+            });
         });
+    }
+    let last = windows.width as f32 - 1.0;
+    for ((null, edge), wide) in out.iter_mut().zip(edge).zip(wide) {
+        let fits = edge - 6.0 * wide >= 0.0 && edge + 6.0 * wide <= last;
+        if !fits {
+            *null = NullSums::default();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! weight.
 
 use super::Hints;
+use crate::frame::lanes::LANES;
 use crate::gauge::View;
 use crate::gauge::lines::Lines;
 
@@ -12,22 +13,29 @@ const HALF_WIDE: usize = 32;
 /// Edges blurrier than this need the wide window, px.
 const SIGMA_SHARP: f32 = 2.0;
 
-/// All windows, line after line.
+/// All windows. As many lines as there are lanes lie side by side, pixel after pixel: sums over a window then run
+/// down the lanes, and none is added up across them.
 pub struct Windows {
-    /// Pixels of a window; a multiple of 16.
+    /// Pixels of a window.
     pub width: usize,
     /// First pixel of each line's window.
     pub start: Vec<usize>,
-    /// Counts above the offset; 0 where nothing was seen.
-    pub signal: Vec<f32>,
-    /// 1 where a pixel was seen, else 0.
-    pub seen: Vec<f32>,
-    /// The specimen's brightness, as it was learned, over its mean, less 1; 0 where it is unknown.
-    pub texture: Vec<f32>,
     /// Variance without signal, counts².
     pub dark: f32,
     /// Variance per count of signal, counts.
     pub gain: f32,
+    blocks: Vec<Pixel>,
+}
+
+/// The same pixel of the windows of neighbouring lines; beyond the last line nothing is seen.
+#[derive(Clone, Copy)]
+pub struct Pixel {
+    /// Counts above the offset; 0 where nothing was seen.
+    pub signal: [f32; LANES],
+    /// 1 where a pixel was seen, else 0.
+    pub seen: [f32; LANES],
+    /// The specimen's brightness, as it was learned, over its mean, less 1; 0 where it is unknown.
+    pub texture: [f32; LANES],
 }
 
 impl Windows {
@@ -46,60 +54,52 @@ impl Windows {
         let last = lines.length.saturating_sub(width);
         let inside = width.min(lines.length);
         let noise = view.noise();
+        const NOTHING: Pixel =
+            Pixel { signal: [0.0; LANES], seen: [0.0; LANES], texture: [0.0; LANES] };
         let mut windows = Windows {
             width,
             start: Vec::with_capacity(lines.count),
-            signal: vec![0.0; width * lines.count],
-            seen: vec![0.0; width * lines.count],
-            texture: vec![0.0; width * lines.count],
             dark: noise.variance(noise.offset_counts) as f32,
             gain: noise.gain_counts_per_electron as f32,
+            blocks: vec![NOTHING; width * lines.count.div_ceil(LANES)],
         };
         let offset = noise.offset_counts as f32;
+        let mut read = vec![0.0; inside];
         for (line, p) in known.iter().enumerate() {
             let start = (p.round() as i64 - half as i64).clamp(0, last as i64) as usize;
             windows.start.push(start);
-            let at = line * width..line * width + inside;
-            let signal = &mut windows.signal[at.clone()];
-            lines.read(view, line, start, signal);
-            for (value, seen) in signal.iter_mut().zip(&mut windows.seen[at.clone()]) {
+            let (block, lane) = (line / LANES * width, line % LANES);
+            let pixels = &mut windows.blocks[block..block + width];
+            lines.read(view, line, start, &mut read);
+            for (pixel, value) in pixels.iter_mut().zip(&read) {
                 let known = value.is_finite();
-                *value = if known { *value - offset } else { 0.0 };
-                *seen = f32::from(u8::from(known));
+                pixel.signal[lane] = if known { value - offset } else { 0.0 };
+                pixel.seen[lane] = f32::from(u8::from(known));
             }
             if let Some(hidden) = &hints.hidden {
-                for pixels in hidden.pixels(line, start, inside) {
-                    windows.seen[line * width..][pixels].fill(0.0);
+                for hidden in hidden.pixels(line, start, inside) {
+                    pixels[hidden].iter_mut().for_each(|pixel| {
+                        (pixel.signal[lane], pixel.seen[lane]) = (0.0, 0.0);
+                    });
                 }
             }
             if let Some(texture) = &hints.texture {
                 let from = line * lines.length + start;
-                windows.texture[at].copy_from_slice(&texture[from..from + inside]);
+                for (pixel, texture) in pixels.iter_mut().zip(&texture[from..from + inside]) {
+                    pixel.texture[lane] = *texture;
+                }
             }
         }
         windows
     }
 
-    /// The pixels of one line's window.
-    pub fn line(&self, line: usize) -> Line<'_> {
-        let at = line * self.width..(line + 1) * self.width;
-        Line {
-            signal: &self.signal[at.clone()],
-            seen: &self.seen[at.clone()],
-            texture: &self.texture[at],
-        }
+    /// The windows of neighbouring lines, as many as there are lanes: their pixels in order.
+    pub fn blocks(&self) -> impl Iterator<Item = &[Pixel]> {
+        self.blocks.chunks_exact(self.width)
     }
 
     /// How far an edge may be followed from the middle of its window, px.
     pub fn reach(&self) -> f32 {
         self.width as f32 / 2.0 - 3.0
     }
-}
-
-/// One line's window.
-#[derive(Clone, Copy)]
-pub struct Line<'a> {
-    pub signal: &'a [f32],
-    pub seen: &'a [f32],
-    pub texture: &'a [f32],
 }
