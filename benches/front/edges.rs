@@ -1,7 +1,7 @@
 //! Lines, mean position, tip and velocities of fronts with one edge a line, or nearly so.
 
 use liwatch::noise::{contour_bound, edge_information};
-use liwatch::simulate::{FrontLook, FrontShape, Growth, Scene};
+use liwatch::simulate::{FrontLook, FrontShape, Growth, Scene, erf};
 
 use super::pulls::{Pulls, median};
 use super::run::{Change, FRAMES, Run, SIZE};
@@ -41,6 +41,8 @@ struct Row {
     found: usize,
     all: usize,
     gross: usize,
+    /// Lines that would be as far off, were all errors those of the bound.
+    gross_at_bound: f64,
     /// Most frames for which one line was off.
     lasted: usize,
     over_bound: Vec<f64>,
@@ -56,12 +58,13 @@ struct Row {
 pub fn table(name: &str, doses: &[f64], seeds: u64) {
     println!("{SIZE}² u16, {FRAMES} frames of each of {seeds} seeds, true drift");
     println!(
-        "{:<18} {:>6} {:>6} {:>7} {:>7} {:>5} | {:>5} {:>5} {:>5} {:>5} {:>5} | {:>7} {:>7} {:>6}",
+        "{:<18} {:>6} {:>6} {:>7} {:>7} {:>8} {:>5} | {:>5} {:>5} {:>5} {:>5} {:>5} | {:>7} {:>7} {:>6}",
         "front",
         "counts",
         "found",
         "/bound",
         "gross",
+        "at bound",
         "last",
         "line",
         "pos",
@@ -106,6 +109,7 @@ impl Row {
                 self.found += 1;
                 let is_gross = error.abs() > GROSS_PX;
                 self.gross += usize::from(is_gross);
+                self.gross_at_bound += 1.0 - erf(GROSS_PX / (bound[k] * std::f64::consts::SQRT_2));
                 lasts[k] = if is_gross { lasts[k] + 1 } else { 0 };
                 self.lasted = self.lasted.max(lasts[k]);
                 self.over_bound.push(error.abs() / (0.6745 * bound[k]));
@@ -152,11 +156,12 @@ impl Row {
 
     fn print(&self, name: &str, dose: f64) {
         println!(
-            "{name:<18} {dose:>6} {:>5.1}% {:>7.2} {:>6.2}% {:>5} | {:>5.2} {:>5.2} {:>5.2} {:>5.2} \
-             {:>5.2} | {:>7.3} {:>7.3} {:>6.3}",
+            "{name:<18} {dose:>6} {:>5.1}% {:>7.2} {:>6.2}% {:>7.2}% {:>5} | {:>5.2} {:>5.2} {:>5.2} \
+             {:>5.2} {:>5.2} | {:>7.3} {:>7.3} {:>6.3}",
             100.0 * self.found as f64 / self.all.max(1) as f64,
             median(self.over_bound.clone()),
             100.0 * self.gross as f64 / self.found.max(1) as f64,
+            100.0 * self.gross_at_bound / self.found.max(1) as f64,
             self.lasted,
             self.line.pull(),
             self.position.pull(),

@@ -31,6 +31,7 @@ mod specimen;
 pub use cell::CellRow;
 pub use config::{FrontLook, FrontShape, Growth, Scan, SceneConfig};
 pub use configuration::configuration;
+pub use erf::erf;
 pub use event::{Disturbance, Event};
 pub use fissure::Fissure;
 pub use layout::Layout;

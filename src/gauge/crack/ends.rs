@@ -6,8 +6,9 @@
 //! never leaves it, is none.
 
 use super::Crack;
+use super::ahead::go_ahead;
 use super::curve::distance;
-use super::known::{Known, at_border, continue_straight};
+use super::known::{Known, at_border};
 use super::opened::open_parts;
 use super::profile::Profile;
 
@@ -46,7 +47,7 @@ impl Known {
             {
                 branch.curve.points = tail;
                 branch.own = branch.curve.points.len();
-                continue_straight(&mut branch.curve, crack, self.ahead);
+                go_ahead(&mut branch.curve, crack, self.ahead);
                 changed = true;
             }
             if let Some(lead) = lead

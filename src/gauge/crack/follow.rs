@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use super::Crack;
+use super::ahead::go_ahead;
 use super::curve::{Curve, distance, nearest};
 use super::ends;
 use super::fit::fit;
 use super::geometry::Branch;
 use super::kink;
-use super::known::{AHEAD, Known, Past, at_border, continue_straight};
+use super::known::{AHEAD, Known, Past, at_border};
 use super::opened::{Open, open_parts};
 use super::profile::Profile;
 use crate::frame::Region;
@@ -236,7 +237,7 @@ fn go_on(
     }
     branch.curve.points.truncate(room.end - branch.first);
     branch.own = branch.curve.points.len();
-    continue_straight(&mut branch.curve, crack, ahead);
+    go_ahead(&mut branch.curve, crack, ahead);
     branch.curve.points.truncate(room.end - branch.first);
 }
 
@@ -330,7 +331,7 @@ fn add_new(
         for (place, half) in room.clone().zip(&half) {
             half_width[place] = *half;
         }
-        continue_straight(&mut curve, crack, AHEAD);
+        go_ahead(&mut curve, crack, AHEAD);
         curve.points.truncate(room.len());
         branches.push(Branch { curve, first: room.start, own });
     }

@@ -25,7 +25,7 @@ pub struct Branch {
     pub curve: Curve,
     /// The place of its first station.
     pub first: usize,
-    /// Stations of its own; those after them are the line's straight continuation, where the tip
+    /// Stations of its own; those after them are the line's continuation, where the tip
     /// may go next.
     pub own: usize,
 }

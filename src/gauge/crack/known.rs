@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::ahead::go_ahead;
 use super::curve::Curve;
 use super::fit::fit;
 use super::geometry::by_branch;
@@ -16,12 +17,10 @@ use crate::gauge::View;
 
 /// Background on each side beyond the opening and the point spread, px.
 const FLANK: f32 = 7.0;
-/// Stations of straight continuation, where the tip may go next: so many, and as far as it goes until
+/// Stations of the line's continuation, where the tip may go next: so many, and as far as it goes until
 /// what a search finds is heard of, but at most so many.
 pub const AHEAD: usize = 24;
 pub const AHEAD_MOST: usize = 128;
-/// Nodes that the direction is taken from: as many as follow, but at least and at most so many.
-const DIRECTION: (usize, usize) = (20, 40);
 /// A crack that comes this near to the region's border goes on outside, px.
 pub const BORDER: f32 = 6.0;
 /// Rounds in which a traced line is brought to where the fit sees the centre.
@@ -240,7 +239,7 @@ impl Known {
             }
             if along.is_none() {
                 branch.curve.points.truncate(own);
-                continue_straight(&mut branch.curve, crack, self.ahead);
+                go_ahead(&mut branch.curve, crack, self.ahead);
                 branch.curve.points.truncate(crack.layout.room_of(branch.first).end - branch.first);
             }
         }
@@ -272,7 +271,7 @@ impl Layout {
             let free = room.len().saturating_sub(own + AHEAD);
             let lead = if k == 0 && self.along.is_none() && starts_inside { free / 8 } else { 0 };
             if self.along.is_none() {
-                continue_straight(&mut curve, crack, AHEAD);
+                go_ahead(&mut curve, crack, AHEAD);
             }
             curve.points.truncate(room.len() - lead);
             let own = own.min(curve.points.len());
@@ -283,30 +282,6 @@ impl Layout {
             branches.push(Branch { curve, first, own });
         }
         (branches, half_width)
-    }
-}
-
-/// Adds `ahead` nodes straight on, within the region.
-pub fn continue_straight(curve: &mut Curve, crack: &Crack, ahead: usize) {
-    let Some(end) = curve.points.last().copied() else { return };
-    let from =
-        curve.points[curve.points.len().saturating_sub(ahead.clamp(DIRECTION.0, DIRECTION.1))];
-    let long = super::curve::distance(from, end);
-    if long == 0.0 || at_border(end, crack) {
-        return;
-    }
-    let step = [(end[0] - from[0]) / long, (end[1] - from[1]) / long];
-    for k in 1..=ahead {
-        let at = [end[0] + k as f32 * step[0], end[1] + k as f32 * step[1]];
-        let region = crack.config.region;
-        let inside = at[0] >= region.x as f32
-            && at[1] >= region.y as f32
-            && at[0] <= (region.x + region.width - 1) as f32
-            && at[1] <= (region.y + region.height - 1) as f32;
-        if !inside {
-            break;
-        }
-        curve.points.push(at);
     }
 }
 

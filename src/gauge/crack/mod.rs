@@ -8,6 +8,7 @@
 //! product w · D can be seen, and D comes from its wide part.
 
 mod across;
+mod ahead;
 mod config;
 mod curve;
 mod direction;

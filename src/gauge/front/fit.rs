@@ -7,12 +7,14 @@
 //! that is already known stays sharp. How much the score scatters is measured beside the edge,
 //! where it should be zero: camera noise, texture and all. Errors follow from that.
 
+use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
 use super::contour::{Contour, moved_across, slopes, stiffness};
 use super::levels::Levels;
 use super::path::{Certainty, join, most_probable};
 use super::sums::{self, EdgeSums, NullSums, SideSums};
 use super::windows::Windows;
+use super::prior::ShapePrior;
 use super::{Front, Hints};
 use crate::gauge::View;
 
@@ -27,14 +29,8 @@ const ERROR_MOST: f64 = 2.5;
 const STEP_MOST: f32 = 2.0;
 /// A line whose residuals exceed the others' by this factor sees something else than an edge.
 const FOREIGN: f32 = 4.5;
-/// A line further from the curve than this many sigma is pulled in.
-const OUTLYING: f64 = 3.0;
 /// Lines that are summed to measure how neighbours' errors add up.
 const BLOCK: usize = 8;
-/// So many neighbours that are together so many sigma off the curve are not outlying: it is too stiff, for a
-/// finger or for a corner. It is relaxed so many times at most in each round.
-const COHERENT: [(usize, f64); 2] = [(BLOCK + 1, 3.0), (3, 4.5)];
-const RELAXATIONS: usize = 4;
 /// The variance of a contour that was searched for, over that of one whose shape was known.
 const SEARCHED: f64 = 2.0;
 /// How much of a frame's own scatter beside the edge counts.
@@ -60,6 +56,7 @@ struct Fit<'a> {
     /// Variance that the expected contour brings in, px², or by how much more than the joined
     /// lines' own variance that is where nothing was expected.
     expected_variance: f64,
+    shape: ShapePrior,
     unknown: f64,
     measured: f32,
     levels: Levels,
@@ -94,6 +91,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
         expected_excess: hints.excess,
         expected_variance: f64::from(hints.expected_variance),
+        shape: if wide { ShapePrior::default() } else { hints.shape },
         unknown: if hints.contour.is_some() { 1.0 } else { SEARCHED },
         measured: f32::NAN,
         levels: Levels::default(),
@@ -204,7 +202,7 @@ impl Fit<'_> {
         self.excess = mixed.max(1.0);
     }
 
-    /// One step of Fisher scoring, all lines together; the information that each has in the curve.
+    /// One step of Fisher scoring, all lines together; the information that each has of its own in the curve.
     fn move_edges(&mut self, robust: bool) -> Vec<f64> {
         let wide = self.widths();
         let reach = self.windows.reach();
@@ -221,29 +219,31 @@ impl Fit<'_> {
                 f[line] = f64::from(sums.information / self.excess);
             }
         }
-        let mut curve = join(&z, &f, &self.stiffness);
-        let relaxations = if self.may_bend { RELAXATIONS } else { 0 };
-        for _ in 0..relaxations {
-            if !relax(&mut self.stiffness, &z, &f, &curve) {
-                break;
-            }
-            curve = join(&z, &f, &self.stiffness);
+        self.own = (z.clone(), f.clone());
+        // What is expected errs alike in many lines, and by how much is known poorly: errors are told without it.
+        let mut told = f.clone();
+        if let Some(with_shape) = self.shape.joined_to(&z, &f, &self.stiffness) {
+            (z, f) = with_shape;
         }
-        self.own = (z, f.clone());
-        let z = &self.own.0;
+        let mut curve = if self.may_bend {
+            join_bent(&z, &f, &mut self.stiffness)
+        } else {
+            join(&z, &f, &self.stiffness)
+        };
         if robust {
             for line in 0..lines {
                 let off = (z[line] - curve[line]).abs() * f[line].sqrt();
                 if off > OUTLYING {
                     f[line] *= OUTLYING / off;
+                    told[line] *= OUTLYING / off;
                 }
             }
-            curve = join(z, &f, &self.stiffness);
+            curve = join(&z, &f, &self.stiffness);
         }
         for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&curve) {
             *guess = known + (*moved as f32).clamp(-reach, reach);
         }
-        f
+        told
     }
 
     fn contour(
@@ -305,81 +305,5 @@ impl Fit<'_> {
 
     fn noise(&self) -> (f32, f32) {
         (self.windows.dark, self.windows.gain)
-    }
-}
-
-/// Lowers the stiffness where neighbouring lines lie off the curve to the same side: a finger that
-/// grows or turns faster than was predicted is further from where it was expected than a curve of that
-/// stiffness bends. What it leaves of a displacement `off` over the lines `w` that it joins is a bend
-/// of `off / w²` that it was not granted (a smoothing spline's kernel is as wide as `(s / f)^¼`:
-/// B. W. Silverman, Ann. Stat. 12, 898, 1984). A corner, where a finger leaves the front, is only
-/// three lines wide. Single lines that see something else do not count.
-/// Where particles drift it is not done: neighbours that one covers are off together too. False where
-/// there is no such place.
-fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64]) -> bool {
-    let n = z.len();
-    let mut sums = vec![(0.0, 0.0); n + 1];
-    for k in 0..n {
-        let off = ((z[k] - curve[k]) * f[k].sqrt()).clamp(-OUTLYING, OUTLYING);
-        sums[k + 1] = (sums[k].0 + off * f[k].sqrt(), sums[k].1 + f[k]);
-    }
-    let mut relaxed = false;
-    for k in 0..n {
-        if !(stiffness[k] > 0.0) {
-            continue;
-        }
-        let mut most: f64 = 0.0;
-        for (lines, sigmas) in COHERENT {
-            let (first, end) = (k.saturating_sub(lines / 2), (k + lines / 2 + 1).min(n));
-            let (score, information) = (sums[end].0 - sums[first].0, sums[end].1 - sums[first].1);
-            if score * score > sigmas * sigmas * information {
-                let mean = information / (end - first) as f64;
-                // (off / w²)², with w⁴ = s / f.
-                most = most.max((score / information).powi(2) * mean);
-            }
-        }
-        if most > 0.0 {
-            stiffness[k] = 1.0 / (1.0 / stiffness[k] + most / stiffness[k]);
-            relaxed = true;
-        }
-    }
-    relaxed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What 200 lines of one sigma 0.5 px say of a displacement, and the curve through them.
-    fn relaxed(displacement: impl Fn(usize) -> f64) -> Vec<f64> {
-        let bend = 0.3 / 256.0;
-        let (f, mut stiffness) = (vec![4.0; 200], vec![1.0 / (bend * bend); 200]);
-        let z: Vec<f64> = (0..200).map(displacement).collect();
-        let mut curve = join(&z, &f, &stiffness);
-        for _ in 0..RELAXATIONS {
-            if !relax(&mut stiffness, &z, &f, &curve) {
-                break;
-            }
-            curve = join(&z, &f, &stiffness);
-        }
-        curve
-    }
-
-    #[test]
-    fn a_finger_that_went_further_than_expected_bends_the_curve() {
-        let finger = |k: usize| 8.0 * (-0.5 * ((k as f64 - 100.0) / 14.0).powi(2)).exp();
-        let curve = relaxed(finger);
-        assert!((curve[100] - 8.0).abs() < 1.0, "{} px at the tip, not 8", curve[100]);
-    }
-
-    #[test]
-    fn a_line_that_sees_something_else_bends_nothing() {
-        let curve = relaxed(|k| if k == 100 { 20.0 } else { 0.0 });
-        let stiff = join(
-            &(0..200).map(|k| if k == 100 { 20.0 } else { 0.0 }).collect::<Vec<_>>(),
-            &[4.0; 200],
-            &[65536.0 / 0.09; 200],
-        );
-        assert_eq!(curve, stiff);
     }
 }

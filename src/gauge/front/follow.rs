@@ -1,15 +1,16 @@
-//! Each line's own motion: a Kalman filter of position and velocity, whose prediction tells the
-//! observer of a later frame where to look (R. E. Kalman, J. Basic Eng. 82, 35, 1960).
+//! All lines' motion: each has a filter of position and velocity ([`line`](super::line)), beside the motion that all
+//! share, whose prediction tells the observer of a later frame where to look.
 
-use super::contour::{TEAR_PX, joined_lines};
+use super::contour::joined_lines;
+use super::line::{Line, RATE_OWN, TURN_FRAMES, UNSEEN, predicted, turns, updated};
+use super::neighbours::{fill_gaps, nearest, smoothed};
+use super::prior::ShapePrior;
 
 /// One sigma of the acceleration of all lines together and of a line's own beside it, px per frame².
 const ACCELERATION_COMMON: f32 = 0.02;
 const ACCELERATION_OWN: f32 = 0.012;
-/// What is known of velocities before anything was seen, px per frame (one sigma): of all lines
-/// together, and of one line beside the others.
+/// What is known of the velocity of all lines together before anything was seen, px per frame (one sigma).
 const RATE_COMMON: f32 = 1.0;
-const RATE_OWN: f32 = 0.1;
 /// A line that seems to have jumped further than this and so many sigma from one frame to the next
 /// sees something else: a particle, a scratch.
 const JUMP_PX: f32 = 3.0;
@@ -22,8 +23,6 @@ const BELIEVED_AFTER: u8 = 60;
 /// The errors of neighbouring lines and of frames are not independent: a line is known this well at
 /// best, px.
 const KNOWN_LEAST: f32 = 0.02;
-/// A line that is not seen goes on with less and less of its own velocity, and more of its neighbours'.
-const COASTING: f32 = 0.9;
 /// Predictions share position and velocity among neighbouring lines (one sigma). As shares of the
 /// lines that the contour joins: little of the position, since its shape must not wear off; of the
 /// velocity, whose noise grows with the lag, twice as many lines, if that are few.
@@ -34,12 +33,6 @@ const SHARED_VELOCITY_FEW: f64 = 2.0;
 const FEW: f64 = 6.0;
 /// Frames before a velocity is known well enough to predict with it.
 const SEEN_LEAST: u64 = 4;
-/// A line, or all together, are elsewhere when they are so many sigma from where they were expected; and
-/// turn when they are so many times further in the next frame.
-const SURPRISING: f32 = 5.0;
-const TURNS: f32 = 1.5;
-/// So many frames have passed by then.
-const TURN_FRAMES: f32 = 2.0;
 /// Neighbouring lines err alike: so many count as one.
 const ALIKE_LINES: f32 = 16.0;
 
@@ -59,23 +52,6 @@ pub struct Follower {
     /// Frames taken.
     pub seen: u64,
 }
-
-/// Position (px), velocity (px per frame), and the covariance of what is the line's own; NaN where
-/// never seen.
-#[derive(Clone, Copy)]
-struct Line {
-    at: f32,
-    rate: f32,
-    variance: [f32; 3],
-    /// Frames in a row in which it was elsewhere, and where in the first of them.
-    jumped: u8,
-    jumped_to: f32,
-    /// By how much it was elsewhere in the frame before, where that was more than expected, px.
-    surprise: f32,
-}
-
-const UNSEEN: Line =
-    Line { at: f32::NAN, rate: 0.0, variance: [0.0; 3], jumped: 0, jumped_to: 0.0, surprise: 0.0 };
 
 impl Follower {
     /// Nothing seen yet.
@@ -209,6 +185,27 @@ impl Follower {
             / count
     }
 
+    /// How well the shape of a prediction so many frames ahead is known.
+    pub fn shape_prior(&self, frames: f32) -> ShapePrior {
+        let seen = self.lines.iter().filter(|line| line.at.is_finite());
+        let (mut p, mut v, mut count) = (0.0f32, 0.0f32, 0.0f32);
+        for line in seen {
+            (p, v, count) = (p + line.variance[0], v + line.variance[2], count + 1.0);
+        }
+        if self.seen < SEEN_LEAST || count == 0.0 {
+            return ShapePrior::default();
+        }
+        let (position, velocity) = self.shared_lines();
+        // The power of a Gaussian mean over so many lines, and how many lines then err alike.
+        let power = |lines: f64| 0.282 / lines as f32;
+        let alike = 1.0 / power(position.max(velocity));
+        let told = (p * power(position) + frames * frames * v * power(velocity)) / count;
+        // What lines do meanwhile by themselves.
+        let own = ACCELERATION_OWN * ACCELERATION_OWN * frames.powi(3) / 3.0;
+        let variance = told + own;
+        ShapePrior { information: 1.0 / (variance * alike), variance }
+    }
+
     fn find_jumps(&mut self, position: &mut [f32], error: &[f32]) {
         let far = |line: &Line, position: f32, error: f32| {
             let sigma = (line.variance[0] + error * error).sqrt();
@@ -284,109 +281,6 @@ impl Follower {
         let last = length as f32 - 2.0;
         let ahead = at.iter().zip(&rates).map(|(at, rate)| (at + rate * frames).clamp(1.0, last));
         Some(ahead.collect())
-    }
-}
-
-impl Line {
-    /// A line that turns goes on as the joined contour (px, with its variance) has since: its own edge
-    /// tells too little in two frames, and neighbours would part.
-    fn allow_for_turn(&mut self, position: f32, variance: f32, frames: f32) {
-        let moved = position - self.at;
-        if turns(&mut self.surprise, moved, self.variance[0] + variance) {
-            let passed = TURN_FRAMES * frames;
-            (self.at, self.rate) = (position, self.rate + moved / passed);
-            self.variance = [variance, variance / passed, 2.0 * variance / (passed * passed)];
-        }
-    }
-
-    /// Takes a position with its variance; `others` is the velocity of the lines beside it.
-    fn take(&mut self, position: f32, variance: f32, others: f32) {
-        if position.is_nan() {
-            self.rate = others + COASTING * (self.rate - others);
-        } else if self.at.is_nan() {
-            self.variance = [variance, 0.0, RATE_OWN * RATE_OWN];
-            self.at = position;
-        } else {
-            let gains;
-            (gains, self.variance) = updated(self.variance, variance);
-            let surprise = position - self.at;
-            self.at += gains[0] * surprise;
-            self.rate += gains[1] * surprise;
-        }
-    }
-}
-
-/// What turns back is elsewhere in one frame and twice as far in the next: then its velocity is
-/// another one. A particle that has come to lie over a line moves it once, and no further. `surprise` is
-/// by how much it was elsewhere in the frame before, `variance` that of `moved`, px².
-fn turns(surprise: &mut f32, moved: f32, variance: f32) -> bool {
-    let before = std::mem::take(surprise);
-    // Also where nothing was seen.
-    if !(moved * moved > SURPRISING * SURPRISING * variance) {
-        return false;
-    }
-    let turns = moved * before > 0.0 && moved.abs() > TURNS * before.abs();
-    *surprise = if turns { 0.0 } else { moved };
-    turns
-}
-
-/// The covariance some frames later.
-fn predicted([p, c, v]: [f32; 3], frames: f32, acceleration: f32) -> [f32; 3] {
-    let q = acceleration * acceleration * frames;
-    [
-        p + frames * (2.0 * c + frames * v) + q * frames * frames / 3.0,
-        c + frames * v + q * frames / 2.0,
-        v + q,
-    ]
-}
-
-/// The gains of a measurement of this variance, and the covariance after it.
-fn updated([p, c, v]: [f32; 3], variance: f32) -> ([f32; 2], [f32; 3]) {
-    let gains = [p / (p + variance), c / (p + variance)];
-    (gains, [p * (1.0 - gains[0]), c * (1.0 - gains[0]), v - gains[1] * c])
-}
-
-/// Gaussian means over neighbouring lines of the same piece: a piece ends where the contour is torn.
-pub fn smoothed(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
-    let reach = (3.0 * sigma).ceil() as usize;
-    let taps: Vec<f32> =
-        (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect();
-    let mut out = Vec::with_capacity(values.len());
-    let mut first = 0;
-    while first < values.len() {
-        let torn = |k: &usize| (contour[*k] - contour[*k - 1]).abs() > TEAR_PX;
-        let end = (first + 1..values.len()).find(torn).unwrap_or(values.len());
-        for k in first..end {
-            let (mut sum, mut total) = (0.0, 0.0);
-            for j in first.max(k.saturating_sub(reach))..end.min(k + reach + 1) {
-                let tap = taps[j.abs_diff(k)];
-                sum += tap * values[j];
-                total += tap;
-            }
-            out.push(sum / total);
-        }
-        first = end;
-    }
-    out
-}
-
-/// Of some lines, in order, those next to `line` before and after it.
-fn nearest(known: &[usize], line: usize) -> (Option<usize>, Option<usize>) {
-    let next = known.partition_point(|k| *k < line);
-    (next.checked_sub(1).map(|at| known[at]), known.get(next).copied())
-}
-
-/// Lines without an edge take that of the nearest line that has one.
-fn fill_gaps(contour: &mut [f32]) {
-    let known: Vec<usize> = (0..contour.len()).filter(|k| contour[*k].is_finite()).collect();
-    for k in 0..contour.len() {
-        if contour[k].is_nan() {
-            let nearest = match nearest(&known, k) {
-                (Some(before), Some(after)) if k - before <= after - k => Some(before),
-                (before, after) => after.or(before),
-            };
-            contour[k] = nearest.map_or(0.0, |nearest| contour[nearest]);
-        }
     }
 }
 

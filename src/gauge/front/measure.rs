@@ -15,6 +15,9 @@ use crate::gauge::lines::Lines;
 /// The area's furthest edge is the tip when it lies so much further, px.
 const TIP_BEHIND_PX: f64 = 3.0;
 
+/// Frames over which it is remembered how much lines jump.
+const JUMPS_FRAMES: f64 = 64.0;
+
 /// What the numbers remember of the frames before.
 pub struct Measuring {
     smooth_lines: f64,
@@ -23,6 +26,10 @@ pub struct Measuring {
     tip: Kinetics,
     /// Lithium along each line when it was first seen, px.
     first: Vec<f32>,
+    /// The contour of the frame before, and the mean square of what single lines that jump move the mean by in a
+    /// frame, px²: where a head grows sideways over lines, no smooth motion is all of it.
+    before: Vec<f32>,
+    jumps: f64,
 }
 
 /// One frame's contour as it is believed.
@@ -55,6 +62,8 @@ impl Measuring {
             position: Kinetics::new(config.bandwidth_hz),
             tip: Kinetics::new(config.bandwidth_hz),
             first: vec![f32::NAN; lines.count],
+            before: vec![f32::NAN; lines.count],
+            jumps: 0.0,
         }
     }
 
@@ -88,7 +97,10 @@ impl Measuring {
 
         self.position.take(stamp.time_s, numbers.position.0, numbers.position.1);
         self.tip.take(stamp.time_s, numbers.tip.0, numbers.tip.1);
-        numbers.velocity = self.position.velocity();
+        self.see_jumps(&seen.position);
+        let (velocity, velocity_error) = self.position.velocity();
+        let of_jumps = if self.jumps > 0.0 { self.jumps.sqrt() / seen.frame_s } else { 0.0 };
+        numbers.velocity = (velocity, velocity_error.hypot(of_jumps));
         numbers.tip_velocity = self.tip.velocity();
         if let Some(counter) = seen.counter {
             numbers.gap = (counter - numbers.tip.0, numbers.tip.1);
@@ -99,6 +111,14 @@ impl Measuring {
         numbers.eta_high = (eta.high_s, f64::NAN);
         numbers.put(out);
         self.put_local_velocities(follower, seen.frame_s, out);
+    }
+
+    fn see_jumps(&mut self, position: &[f32]) {
+        let moved = position.iter().zip(&self.before).map(|(now, before)| now - before);
+        let jumped: f32 = moved.filter(|moved| moved.abs() > TEAR_PX).sum();
+        let jumped = f64::from(jumped) / position.len() as f64;
+        self.jumps += (jumped * jumped - self.jumps) / JUMPS_FRAMES;
+        self.before.copy_from_slice(position);
     }
 
     /// Area, perimeter and capacity.

@@ -6,6 +6,7 @@
 //! beside it how well. Where lithium folds over itself, its area is segmented.
 //! `docs/gauges/front.md` has the method with its equations, figures and limits.
 
+mod bend;
 mod cells;
 mod classes;
 mod config;
@@ -17,10 +18,13 @@ mod folds;
 mod follow;
 mod kinetics;
 mod levels;
+mod line;
 mod measure;
+mod neighbours;
 mod particles;
 mod path;
 mod pieces;
+mod prior;
 mod search;
 mod shape;
 mod summary;
@@ -36,8 +40,9 @@ pub use config::FrontConfig;
 use contour::Contour;
 use extent::Extent;
 use fit::fit;
-use follow::smoothed;
+use neighbours::smoothed;
 use particles::Hidden;
+use prior::ShapePrior;
 use summary::Summary;
 
 use super::lines::Lines;
@@ -91,6 +96,8 @@ pub struct Hints {
     contour: Option<Arc<Vec<f32>>>,
     /// Variance of what in that is finer than the lines that are joined, px².
     expected_variance: f32,
+    /// How well its shape is known.
+    shape: ShapePrior,
     /// Brightness of the bare specimen over its mean, less 1, line by line; 0 where unknown.
     texture: Option<Arc<Vec<f32>>>,
     /// The same over cells.

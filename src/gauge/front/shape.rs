@@ -10,6 +10,9 @@ pub type Value = (f64, f64);
 pub const FLOOR_PX: f64 = 0.02;
 /// The tip is the vertex of the parabola over so many lines to either side of the furthest one.
 const TIP_LINES: usize = 5;
+/// What lines scatter about that parabola beyond this many times their noise is a shape that it does not have: of a
+/// rough front, or of a small head. The tip errs by as much.
+const TIP_MISFIT: f64 = 2.0;
 /// One sigma of where a wall stands across the lines.
 const WALL_LINES: f64 = 0.5;
 /// Slopes are taken over as few of these lines as leave noise less than this share of their square.
@@ -119,8 +122,12 @@ impl Shape<'_> {
         let p = vertex * vertex - square;
         let tip = mean + slope * vertex + bend * p;
         let of_lines = self.own[first..end].iter().map(|own| f64::from(own.1).powi(2)).sum::<f64>();
+        let left = |k: usize| level(k) - mean - slope * u(k) - bend * (u(k).powi(2) - square);
+        let scatter = (first..end).map(|k| left(k).powi(2)).sum::<f64>() / (n - 3.0);
         let variance = if is_own {
-            of_lines / n * (1.0 / n + vertex * vertex / uu + p * p / pp)
+            let noise = of_lines / n;
+            let misfit = if scatter > TIP_MISFIT * noise { scatter - noise } else { 0.0 };
+            noise * (1.0 / n + vertex * vertex / uu + p * p / pp) + misfit
         } else {
             line_error * line_error
         };

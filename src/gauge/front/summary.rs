@@ -198,6 +198,7 @@ impl Summary {
         Hints {
             contour: expected.map(Arc::new),
             expected_variance: self.follower.expected_variance(lag_frames),
+            shape: self.follower.shape_prior(lag_frames),
             texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.pixels)),
             cell_texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.cells)),
             texture_share: self.texture_share,
