@@ -1,5 +1,7 @@
 //! The line beyond its end, where the tip may go next: straight on, or round the bend that it is in.
 
+use std::f32::consts::{PI, TAU};
+
 use super::Crack;
 use super::curve::{Curve, distance};
 use super::geometry::SHARP;
@@ -11,8 +13,8 @@ const DIRECTION: (usize, usize) = (20, 40);
 const BEND: usize = 40;
 const BEND_LEAST: usize = 16;
 /// A bend is one beyond so many sigma; neighbouring nodes err alike over so many.
-const SIGMAS: f64 = 3.0;
-const ALIKE: f64 = 8.0;
+const SIGMAS: f32 = 5.0;
+const ALIKE: f32 = 8.0;
 /// A line turns no further than this beyond what was seen, rad.
 const TURN_MOST: f32 = 1.0;
 
@@ -61,7 +63,7 @@ impl Course {
         (distance(from, end) > 0.0).then_some(straight)
     }
 
-    /// The parabola through the last nodes, since the last kink; nothing where it does not clearly bend.
+    /// By the last nodes, since the last kink; nothing where they do not clearly bend.
     fn bent(curve: &Curve) -> Option<Course> {
         let all = curve.points.len();
         let kinks = (all.saturating_sub(BEND)..all).rev();
@@ -70,59 +72,60 @@ impl Course {
         if nodes.len() < BEND_LEAST {
             return None;
         }
-        let (from, end) = (nodes[0], nodes[nodes.len() - 1]);
-        let long = f64::from(distance(from, end));
-        if !(long > 0.0) {
-            return None;
-        }
-        let (ux, uy) = (f64::from(end[0] - from[0]) / long, f64::from(end[1] - from[1]) / long);
-        let places = nodes.iter().map(|at| {
-            let (x, y) = (f64::from(at[0] - end[0]), f64::from(at[1] - end[1]));
-            (x * ux + y * uy, y * ux - x * uy)
-        });
-        let Parabola { slope, bend, bend_error } = Parabola::through(places)?;
-        (bend.abs() > SIGMAS * bend_error).then(|| Course {
-            heading: (uy.atan2(ux) + slope.atan()) as f32,
-            bend: (bend / (1.0 + slope * slope).powf(1.5)) as f32,
-        })
+        let arc = Arc::through(nodes)?;
+        let bends = arc.bend.abs() > SIGMAS * arc.bend_error;
+        bends.then_some(Course { heading: arc.heading, bend: arc.bend })
     }
 }
 
-/// y = a + slope · x + ½ bend · x², by least squares.
+/// Where an arc goes at its end, and how it bends, rad/px, with one sigma.
 #[derive(Clone, Copy, Debug)]
-struct Parabola {
-    slope: f64,
-    bend: f64,
-    bend_error: f64,
+struct Arc {
+    heading: f32,
+    bend: f32,
+    bend_error: f32,
 }
 
-impl Parabola {
-    fn through(places: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Parabola> {
-        // Sums of 1, x, x², x³, x⁴, and of y, xy, x²y.
-        let (mut powers, mut right) = ([0.0; 5], [0.0; 3]);
-        for (x, y) in places.clone() {
-            let terms = [1.0, x, x * x, x * x * x, x * x * x * x];
-            powers.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
-            right.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term * y);
+impl Arc {
+    /// By the headings from node to node, which are 1 px apart. With these weights an arc has the least squares of
+    /// its nodes' places.
+    fn through(nodes: &[[f32; 2]]) -> Option<Arc> {
+        let mut headings = Vec::with_capacity(nodes.len());
+        for pair in nodes.windows(2) {
+            let heading = (pair[1][1] - pair[0][1]).atan2(pair[1][0] - pair[0][0]);
+            let before = headings.last().copied().unwrap_or(heading);
+            let turn = (heading - before + PI).rem_euclid(TAU) - PI;
+            headings.push(before + turn);
         }
-        let [n, s1, s2, s3, s4] = powers;
-        // What of x and x² is orthogonal to all before.
-        let mean = s1 / n;
-        let xx = s2 - s1 * mean;
-        let along = (s3 - s2 * mean) / xx;
-        let square = s2 / n;
-        let qq = s4 - s2 * square - along * along * xx;
-        if !(xx > 0.0 && qq > 0.0) {
+        let n = headings.len() as f32;
+        // The middle of each piece, from that of all.
+        let place = |k: usize| k as f32 + 0.5 - 0.5 * n;
+        let weight = |k: usize| (k + 1) as f32 * (n - k as f32);
+        let (mut sum, mut mean, mut with, mut square) = (0.0, 0.0, 0.0, 0.0);
+        for (k, heading) in headings.iter().enumerate() {
+            let (w, x) = (weight(k), place(k));
+            (sum, mean) = (sum + w, mean + w * heading);
+            (with, square) = (with + w * x * heading, square + w * x * x);
+        }
+        if !(square > 0.0 && n > 4.0) {
             return None;
         }
-        let first = (right[1] - mean * right[0]) / xx;
-        let second = (right[2] - square * right[0] - along * (right[1] - mean * right[0])) / qq;
-        let slope = first - along * second;
-        let level = right[0] / n - slope * mean - second * square;
-        let squares: f64 =
-            places.map(|(x, y)| (y - level - slope * x - second * x * x).powi(2)).sum();
-        let variance = squares / (n - 3.0) / qq;
-        Some(Parabola { slope, bend: 2.0 * second, bend_error: 2.0 * (ALIKE * variance).sqrt() })
+        let (mean, bend) = (mean / sum, with / square);
+        // How far the nodes stray from the arc: the sum of what the headings are off.
+        let mut off = 0.0;
+        let strays: Vec<f32> = headings
+            .iter()
+            .enumerate()
+            .map(|(k, heading)| {
+                off += heading - mean - bend * place(k);
+                off
+            })
+            .collect();
+        let middle = strays.iter().sum::<f32>() / n;
+        let variance = strays.iter().map(|at| (at - middle).powi(2)).sum::<f32>() / (n - 3.0);
+        // That of twice the square term of a parabola through so many places.
+        let bend_error = (ALIKE * 720.0 * variance / n.powi(5)).sqrt();
+        Some(Arc { heading: mean + bend * 0.5 * n, bend, bend_error })
     }
 }
 
@@ -130,13 +133,13 @@ impl Parabola {
 mod tests {
     use super::*;
 
-    /// A line of so many nodes with the curvature `bend`, and noise of 0.1 px that changes from node to node.
+    /// A line of so many nodes with the curvature `bend`, off by up to 0.05 px to either side in turn.
     fn line(nodes: usize, bend: f32) -> Curve {
         let mut at = [100.0, 100.0];
         let points = (0..nodes).map(|k| {
             let heading = 0.4 + k as f32 * bend;
             at = [at[0] + heading.cos(), at[1] + heading.sin()];
-            let off = 0.1 * ((k * 7919 % 101) as f32 / 50.0 - 1.0);
+            let off = 0.05 * (1.1 * k as f32).sin();
             [at[0] - off * heading.sin(), at[1] + off * heading.cos()]
         });
         Curve { points: points.collect() }
@@ -159,16 +162,5 @@ mod tests {
         let course = Course::of(&curve, 20).expect("a course");
         assert_eq!(course.bend, 0.0);
         assert!((course.heading - std::f32::consts::FRAC_PI_2).abs() < 0.05, "{course:?}");
-    }
-
-    #[test]
-    fn a_parabola_is_found_again() {
-        let places = (0..20).map(|k| {
-            let x = f64::from(k) - 19.0;
-            (x, 3.0 - 0.2 * x + 0.01 * x * x)
-        });
-        let found = Parabola::through(places).expect("a parabola");
-        assert!((found.slope + 0.2).abs() < 1e-9 && (found.bend - 0.02).abs() < 1e-9, "{found:?}");
-        assert!(found.bend_error < 1e-9);
     }
 }

@@ -12,9 +12,9 @@ use super::config::Lithium;
 use super::contour::{Contour, moved_across, slopes, stiffness};
 use super::levels::Levels;
 use super::path::{Certainty, join, most_probable};
+use super::prior::ShapePrior;
 use super::sums::{self, EdgeSums, NullSums, SideSums};
 use super::windows::Windows;
-use super::prior::ShapePrior;
 use super::{Front, Hints};
 use crate::gauge::View;
 

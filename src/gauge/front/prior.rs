@@ -24,7 +24,12 @@ impl ShapePrior {
     /// Lines' displacements from the expected contour (px) and their information (1/px²) with that of the
     /// expectation, which is one of the shape: the displacement of all lines together is free. Nothing where the
     /// lines say far more.
-    pub fn joined_to(&self, z: &[f64], f: &[f64], stiffness: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
+    pub fn joined_to(
+        &self,
+        z: &[f64],
+        f: &[f64],
+        stiffness: &[f64],
+    ) -> Option<(Vec<f64>, Vec<f64>)> {
         let (prior, variance) = (f64::from(self.information), f64::from(self.variance));
         let total: f64 = f.iter().sum();
         if !(prior > LITTLE * total / f.len() as f64 && total > 0.0 && variance > 0.0) {
@@ -62,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_finger_that_has_gone_further_than_expected_is_not_held_back() {
-        let z: Vec<f64> = (0..100).map(|k| if (40..60).contains(&k) { 12.0 } else { 0.0 }).collect();
+        let z: Vec<f64> =
+            (0..100).map(|k| if (40..60).contains(&k) { 12.0 } else { 0.0 }).collect();
         assert!(with_prior(&z)[50] > 11.7, "{}", with_prior(&z)[50]);
     }
 
