@@ -25,8 +25,10 @@ const ROUNDS_WIDE: usize = 4;
 const SETTLED_PX: f32 = 0.1;
 /// An edge less certain than this is none, px.
 const ERROR_MOST: f64 = 2.5;
-/// A line's step by its score, in widths of the edge, at most.
+/// A line's step by its score at most, in widths of the edge; or in its own sigma, since what a weak line asks for by
+/// chance is taken out by its neighbours, and cut off would weaken these.
 const STEP_MOST: f32 = 2.0;
+const STEP_SIGMA: f32 = 2.5;
 /// A line whose residuals exceed the others' by this factor sees something else than an edge.
 const FOREIGN: f32 = 4.5;
 /// Lines that are summed to measure how neighbours' errors add up.
@@ -213,10 +215,11 @@ impl Fit<'_> {
             let here = self.guess[line] - self.known[line];
             z[line] = f64::from(here);
             if self.levels.significant[line] && sums.information > 0.0 && !self.is_foreign(sums) {
-                let most = STEP_MOST * wide[line];
+                let information = sums.information / self.excess;
+                let most = (STEP_MOST * wide[line]).max(STEP_SIGMA / information.sqrt());
                 let step = (sums.score / sums.information).clamp(-most, most);
                 z[line] += f64::from(step);
-                f[line] = f64::from(sums.information / self.excess);
+                f[line] = f64::from(information);
             }
         }
         self.own = (z.clone(), f.clone());

@@ -13,6 +13,8 @@ const TIP_LINES: usize = 5;
 /// What lines scatter about that parabola beyond this many times their noise is a shape that it does not have: of a
 /// rough front, or of a small head. The tip errs by as much.
 const TIP_MISFIT: f64 = 2.0;
+/// Where the lines' own edges leave it so many times as uncertain as the joined contour is, this tells the tip.
+const TIP_NOISY: f64 = 2.0;
 /// One sigma of where a wall stands across the lines.
 const WALL_LINES: f64 = 0.5;
 /// Slopes are taken over as few of these lines as leave noise less than this share of their square.
@@ -30,6 +32,43 @@ pub enum Told {
     Region,
     /// The frames before.
     Expected,
+}
+
+/// The vertex of the parabola through some lines.
+struct Vertex {
+    at: f64,
+    /// Variance about the parabola, and the share of a line's variance that the vertex has.
+    scatter: f64,
+    share: f64,
+}
+
+impl Vertex {
+    /// By least squares about the middle of the lines: mean, slope and curvature are orthogonal there.
+    fn of(lines: std::ops::Range<usize>, level: impl Fn(usize) -> f64) -> Vertex {
+        let n = lines.len() as f64;
+        let mean = lines.clone().map(&level).sum::<f64>() / n;
+        let middle = (lines.start + lines.end - 1) as f64 / 2.0;
+        let u = |k: usize| k as f64 - middle;
+        let square = lines.clone().map(|k| u(k).powi(2)).sum::<f64>() / n;
+        let (mut slope, mut bend, mut uu, mut pp) = (0.0, 0.0, 0.0, 0.0);
+        for k in lines.clone() {
+            let p = u(k).powi(2) - square;
+            slope += u(k) * level(k);
+            bend += p * level(k);
+            uu += u(k).powi(2);
+            pp += p * p;
+        }
+        let (slope, bend) = (slope / uu, bend / pp);
+        let half = (n - 1.0) / 2.0;
+        let vertex = if bend < 0.0 { (-slope / (2.0 * bend)).clamp(-half, half) } else { 0.0 };
+        let p = vertex * vertex - square;
+        let left = |k: usize| level(k) - mean - slope * u(k) - bend * (u(k).powi(2) - square);
+        Vertex {
+            at: mean + slope * vertex + bend * p,
+            scatter: lines.map(|k| left(k).powi(2)).sum::<f64>() / (n - 3.0),
+            share: 1.0 / n + vertex * vertex / uu + p * p / pp,
+        }
+    }
 }
 
 /// A contour without gaps, px from the starting edge.
@@ -91,7 +130,7 @@ impl Shape<'_> {
     /// The furthest reach near the line `at`, which earlier frames too say is the furthest: the
     /// largest of many uncertain lines would be too far. It is the vertex of a parabola through the
     /// lines' own edges, since the joined contour is flattened where it bends most; through the
-    /// contour where some have none.
+    /// contour where some have none, or few counts.
     pub fn tip(&self, at: usize) -> Value {
         let (first, end) = self.piece(at, TIP_LINES);
         let line_error = f64::from(self.error[at]);
@@ -99,39 +138,25 @@ impl Shape<'_> {
             let error = line_error.hypot(self.common).hypot(FLOOR_PX);
             return (f64::from(self.position[at]), error);
         }
+        let of_contour = |k: usize| f64::from(self.position[k]);
+        let by_contour = || {
+            let error = line_error.hypot(self.common).hypot(FLOOR_PX);
+            (Vertex::of(first..end, of_contour).at, error)
+        };
         let is_own = self.own[first..end].iter().all(|own| own.0.is_finite())
             && self.told[first..end].iter().all(|told| *told == Told::Edge);
-        let level = |k: usize| f64::from(if is_own { self.own[k].0 } else { self.position[k] });
-        let n = (end - first) as f64;
-        let mean = (first..end).map(level).sum::<f64>() / n;
-        // Least squares about the middle: mean, slope and curvature are orthogonal there.
-        let middle = (first + end - 1) as f64 / 2.0;
-        let u = |k: usize| k as f64 - middle;
-        let square = (first..end).map(|k| u(k).powi(2)).sum::<f64>() / n;
-        let (mut slope, mut bend, mut uu, mut pp) = (0.0, 0.0, 0.0, 0.0);
-        for k in first..end {
-            let p = u(k).powi(2) - square;
-            slope += u(k) * level(k);
-            bend += p * level(k);
-            uu += u(k).powi(2);
-            pp += p * p;
+        if !is_own {
+            return by_contour();
         }
-        let (slope, bend) = (slope / uu, bend / pp);
-        let half = (n - 1.0) / 2.0;
-        let vertex = if bend < 0.0 { (-slope / (2.0 * bend)).clamp(-half, half) } else { 0.0 };
-        let p = vertex * vertex - square;
-        let tip = mean + slope * vertex + bend * p;
+        let vertex = Vertex::of(first..end, |k| f64::from(self.own[k].0));
         let of_lines = self.own[first..end].iter().map(|own| f64::from(own.1).powi(2)).sum::<f64>();
-        let left = |k: usize| level(k) - mean - slope * u(k) - bend * (u(k).powi(2) - square);
-        let scatter = (first..end).map(|k| left(k).powi(2)).sum::<f64>() / (n - 3.0);
-        let variance = if is_own {
-            let noise = of_lines / n;
-            let misfit = if scatter > TIP_MISFIT * noise { scatter - noise } else { 0.0 };
-            noise * (1.0 / n + vertex * vertex / uu + p * p / pp) + misfit
-        } else {
-            line_error * line_error
-        };
-        (tip, variance.sqrt().hypot(self.common).hypot(FLOOR_PX))
+        let noise = of_lines / (end - first) as f64;
+        let misfit = if vertex.scatter > TIP_MISFIT * noise { vertex.scatter - noise } else { 0.0 };
+        let variance = noise * vertex.share + misfit;
+        if variance > (TIP_NOISY * line_error).powi(2) {
+            return by_contour();
+        }
+        (vertex.at, variance.sqrt().hypot(self.common).hypot(FLOOR_PX))
     }
 
     /// The lines about `at` that hang together with it, `most` to either side.
