@@ -28,7 +28,7 @@ const ERROR_MOST: f64 = 2.5;
 /// A line's step by its score at most, in widths of the edge; or in its own sigma, since what a weak line asks for by
 /// chance is taken out by its neighbours, and cut off would weaken these.
 const STEP_MOST: f32 = 2.0;
-const STEP_SIGMA: f32 = 2.5;
+const STEP_SIGMA: f32 = 1.5;
 /// A line whose residuals exceed the others' by this factor sees something else than an edge.
 const FOREIGN: f32 = 4.5;
 /// Lines that are summed to measure how neighbours' errors add up.
