@@ -3,7 +3,7 @@
 //!
 //! The residual sums r of tiles that stand still scatter with their known variance V, so
 //! `rᵀ V⁻¹ r` is χ² with two degrees of freedom. A body that moves by a little shows in no tile by
-//! itself but in the sum over many that lie together; so squares of 3 × 3 and 5 × 5 tiles are
+//! itself but in the sum over many that lie together; so squares of 3 × 3, 5 × 5 and 9 × 9 tiles are
 //! judged too, after the tiles that stick out by themselves are gone.
 
 use super::level::Grid;

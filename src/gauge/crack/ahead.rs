@@ -20,11 +20,8 @@ const TURN_MOST: f32 = 1.0;
 
 /// Adds `ahead` nodes beyond the end, within the region.
 pub fn go_ahead(curve: &mut Curve, crack: &Crack, ahead: usize) {
-    let Some(end) = curve.points.last().copied() else { return };
-    let Some(course) = Course::of(curve, ahead) else { return };
-    if at_border(end, crack) {
-        return;
-    }
+    let end = curve.points.last().copied().filter(|end| !at_border(*end, crack));
+    let Some((end, course)) = end.zip(Course::of(curve, ahead)) else { return };
     let region = crack.config.region;
     let mut at = end;
     for k in 1..=ahead {
@@ -66,30 +63,19 @@ impl Course {
     /// By the last nodes, since the last kink; nothing where they do not clearly bend.
     fn bent(curve: &Curve) -> Option<Course> {
         let all = curve.points.len();
-        let kinks = (all.saturating_sub(BEND)..all).rev();
-        let first = kinks.take_while(|node| curve.turn(*node) < SHARP).last()?;
+        let last = (all.saturating_sub(BEND)..all).rev();
+        let first = last.take_while(|node| curve.turn(*node) < SHARP).last()?;
         let nodes = &curve.points[first..];
         if nodes.len() < BEND_LEAST {
             return None;
         }
-        let arc = Arc::through(nodes)?;
-        let bends = arc.bend.abs() > SIGMAS * arc.bend_error;
-        bends.then_some(Course { heading: arc.heading, bend: arc.bend })
+        let (arc, bend_error) = Course::of_arc(nodes)?;
+        (arc.bend.abs() > SIGMAS * bend_error).then_some(arc)
     }
-}
 
-/// Where an arc goes at its end, and how it bends, rad/px, with one sigma.
-#[derive(Clone, Copy, Debug)]
-struct Arc {
-    heading: f32,
-    bend: f32,
-    bend_error: f32,
-}
-
-impl Arc {
-    /// By the headings from node to node, which are 1 px apart. With these weights an arc has the least squares of
-    /// its nodes' places.
-    fn through(nodes: &[[f32; 2]]) -> Option<Arc> {
+    /// That of the arc through nodes 1 px apart, and one sigma of its bend, by the headings from node to node. With
+    /// these weights the arc has the least squares of its nodes' places.
+    fn of_arc(nodes: &[[f32; 2]]) -> Option<(Course, f32)> {
         let mut headings = Vec::with_capacity(nodes.len());
         for pair in nodes.windows(2) {
             let heading = (pair[1][1] - pair[0][1]).atan2(pair[1][0] - pair[0][0]);
@@ -125,7 +111,7 @@ impl Arc {
         let variance = strays.iter().map(|at| (at - middle).powi(2)).sum::<f32>() / (n - 3.0);
         // That of twice the square term of a parabola through so many places.
         let bend_error = (ALIKE * 720.0 * variance / n.powi(5)).sqrt();
-        Some(Arc { heading: mean + bend * 0.5 * n, bend, bend_error })
+        Some((Course { heading: mean + bend * 0.5 * n, bend }, bend_error))
     }
 }
 

@@ -168,42 +168,36 @@ impl Follower {
     /// Variance of a prediction so many frames ahead, of what in it is finer than the lines that
     /// the contour joins and is not corrected by these, px².
     pub fn expected_variance(&self, frames: f32) -> f32 {
-        let seen = self.lines.iter().filter(|line| line.at.is_finite());
-        let (mut p, mut v, mut count) = (0.0f32, 0.0f32, 0.0f32);
-        for line in seen {
-            (p, v, count) = (p + line.variance[0], v + line.variance[2], count + 1.0);
-        }
-        if count == 0.0 {
-            return 0.0;
-        }
+        let Some((p, v)) = self.mean_variances() else { return 0.0 };
         let (position, velocity) = self.shared_lines();
-        // The power of a Gaussian mean over so many lines, and the part of it that is fine.
-        let power = |lines: f64| 0.282 / lines as f32;
+        // The part that is fine.
         let fine = |lines: f64| (1.0 / (1.0 + (2.0 * lines / self.joined).powi(2))) as f32;
-        (p * power(position) * fine(position)
-            + frames * frames * v * power(velocity) * fine(velocity))
-            / count
+        p * power(position) * fine(position)
+            + frames * frames * v * power(velocity) * fine(velocity)
     }
 
     /// How well the shape of a prediction so many frames ahead is known.
     pub fn shape_prior(&self, frames: f32) -> ShapePrior {
+        let Some((p, v)) = self.mean_variances().filter(|_| self.seen >= SEEN_LEAST) else {
+            return ShapePrior::default();
+        };
+        let (position, velocity) = self.shared_lines();
+        let told = p * power(position) + frames * frames * v * power(velocity);
+        // What lines do meanwhile by themselves.
+        let own = ACCELERATION_OWN * ACCELERATION_OWN * frames.powi(3) / 3.0;
+        let variance = told + own;
+        let alike = 1.0 / power(position.max(velocity));
+        ShapePrior { information: 1.0 / (variance * alike), variance }
+    }
+
+    /// Means over the lines of the variances of position and velocity; nothing where none was seen.
+    fn mean_variances(&self) -> Option<(f32, f32)> {
         let seen = self.lines.iter().filter(|line| line.at.is_finite());
         let (mut p, mut v, mut count) = (0.0f32, 0.0f32, 0.0f32);
         for line in seen {
             (p, v, count) = (p + line.variance[0], v + line.variance[2], count + 1.0);
         }
-        if self.seen < SEEN_LEAST || count == 0.0 {
-            return ShapePrior::default();
-        }
-        let (position, velocity) = self.shared_lines();
-        // The power of a Gaussian mean over so many lines, and how many lines then err alike.
-        let power = |lines: f64| 0.282 / lines as f32;
-        let alike = 1.0 / power(position.max(velocity));
-        let told = (p * power(position) + frames * frames * v * power(velocity)) / count;
-        // What lines do meanwhile by themselves.
-        let own = ACCELERATION_OWN * ACCELERATION_OWN * frames.powi(3) / 3.0;
-        let variance = told + own;
-        ShapePrior { information: 1.0 / (variance * alike), variance }
+        (count > 0.0).then(|| (p / count, v / count))
     }
 
     fn find_jumps(&mut self, position: &mut [f32], error: &[f32]) {
@@ -282,6 +276,11 @@ impl Follower {
         let ahead = at.iter().zip(&rates).map(|(at, rate)| (at + rate * frames).clamp(1.0, last));
         Some(ahead.collect())
     }
+}
+
+/// The power of a Gaussian mean over lines of this sigma; so many lines, inversely, err alike then.
+fn power(lines: f64) -> f32 {
+    0.282 / lines as f32
 }
 
 #[cfg(test)]

@@ -210,14 +210,16 @@ pub fn evidence(windows: &Windows, levels: &Levels, excess: f32, out: &mut Vec<f
         let a = of_block(&levels.lithium, block, 1.0);
         let b = of_block(&levels.bare, block, 1.0);
         let lines = &mut out[block * LANES * places..];
+        let scale: [f32; LANES] = std::array::from_fn(|lane| {
+            let between = (0.5 * (a[lane] + b[lane])).max(0.0);
+            1.0 / ((windows.dark + windows.gain * between) * excess)
+        });
         let mut sum = [0.0; LANES];
         for (x, pixel) in pixels.iter().enumerate() {
             for lane in 0..LANES {
                 let (a, b, texture) = (a[lane], b[lane], pixel.texture[lane]);
-                let variance = windows.dark + windows.gain * (0.5 * (a + b)).max(0.0);
                 let (ta, tb) = (a + a * share_a * texture, b + b * share_b * texture);
-                let ratio =
-                    (tb - ta) * (pixel.signal[lane] - 0.5 * (ta + tb)) / (variance * excess);
+                let ratio = (tb - ta) * (pixel.signal[lane] - 0.5 * (ta + tb)) * scale[lane];
                 sum[lane] += pixel.seen[lane] * ratio.max(-SAYS_MOST).min(SAYS_MOST);
             }
             for (line, sum) in lines.chunks_exact_mut(places).zip(sum) {
