@@ -19,6 +19,7 @@
 //! | [`alarm`] | rules over the measurements, with hold times |
 //! | [`pipeline`] | threads, channels, order, ledger, budgets |
 //! | [`store`] | the journal, the run file (HDF5) that is built from it, recovery, the picture of a run |
+//! | [`serve`] | the rows of a run over the network, as they are stored |
 //! | [`correct`] | the drift-corrected stack of a recording, in a second pass |
 //! | [`suggest`](mod@suggest) | a first configuration, from the recording itself |
 //! | [`simulate`] | recordings with known truth; shares no code with the estimators |
@@ -36,6 +37,7 @@ pub mod noise;
 pub mod pipeline;
 pub mod register;
 pub mod resample;
+pub mod serve;
 pub mod simulate;
 pub mod source;
 pub mod store;

@@ -36,6 +36,7 @@ pub fn run(args: &Args) -> Outcome {
         threads: None,
         inject: None,
         repeat: 1,
+        serve: None,
         corrected: Default::default(),
         force: true,
         json: args.json,

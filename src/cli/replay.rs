@@ -1,5 +1,6 @@
 //! `liwatch replay`: measure a recording.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::format;
 use crate::frame::Ledger;
 use crate::pipeline::{self, FrameRow, Keep, Setup, SetupError, Shedding, Sink, SinkError};
+use crate::serve::{self, Server};
 use crate::source::{
     FaultClock, FaultKind, Faults, FaultyRecording, FaultySource, FrameTimes, RepeatedRecording,
     Replay, Source, Speed,
@@ -54,6 +56,10 @@ pub struct Args {
     /// Threads that observe frames (default: all cores)
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Let others follow the rows, as liwatch tail http://ADDRESS:PORT. A port alone serves this
+    /// machine; 0.0.0.0:PORT serves every machine that can reach this one
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = serve::listen_address)]
+    pub serve: Option<SocketAddr>,
     /// Replace existing files
     #[arg(long)]
     pub force: bool,
@@ -111,6 +117,11 @@ pub fn run(args: &Args) -> Outcome {
         .threads
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let title = args.recording.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let server = args.serve.map(|address| Server::start(address, &args.out));
+    let server = server.transpose().map_err(|error| Failure::Usage(error.into()))?;
+    if let Some(server) = &server {
+        tell(format_args!("rows at {}", server.url()));
+    }
     let mut plan = setup.plan(&title, cell.clone(), threads);
     let raw = RawFrames::reserve(args, &setup)?;
     plan.frames_file = raw.as_ref().map(RawFrames::name);

@@ -20,11 +20,16 @@ pub enum Event {
 /// Whether more is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
+    /// More is there already.
+    Behind,
     GoesOn,
     Closed,
     /// Nobody writes the journal any more, and it was not closed.
     CutOff,
 }
+
+/// Events of one look at the journal, about: a run of days is not read into memory at once.
+const ENOUGH: usize = 256;
 
 /// Follows one journal.
 pub struct Tail {
@@ -58,7 +63,7 @@ impl Tail {
         self.plan.as_ref()
     }
 
-    /// Everything that was acknowledged since the last call, to `out`.
+    /// What was acknowledged since the last call, to `out`; some of it when that is much.
     ///
     /// # Errors
     /// Of the operating system.
@@ -80,6 +85,9 @@ impl Tail {
                 out.extend(self.early.drain(..));
                 if self.closed {
                     return Ok(RunState::Closed);
+                }
+                if out.len() >= ENOUGH {
+                    return Ok(RunState::Behind);
                 }
                 continue;
             }

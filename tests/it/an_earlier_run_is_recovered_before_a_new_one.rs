@@ -120,7 +120,7 @@ fn what_cannot_be_recovered_or_followed_is_told() {
         (&["recover", "text.h5"], 1, "cannot be opened as HDF5"),
         (&["recover", "bad.h5"], 1, "description of the run"),
         (&["recover"], 2, "RUN"),
-        (&["tail", "http://microscope:8080/"], 2, "give the path of a run"),
+        (&["tail", "https://microscope:6941/"], 2, "http and nothing else"),
         (&["tail", "none.h5"], 1, "none.h5"),
         (&["replay", "m.npy", "--out", "bad.h5"], 1, "give another name"),
     ];

@@ -31,6 +31,7 @@ mod raw_frames_are_kept_and_replayed;
 mod readers_follow_a_run_and_never_slow_it;
 mod real_cell_logs_are_read_or_refused_with_a_reason;
 mod real_stacks_drift_as_their_authors_and_two_tools_say;
+mod rows_are_followed_over_the_network;
 mod scenes;
 mod simulated_drift_front_and_crack_are_measured_within_their_bounds;
 mod stored_runs;
