@@ -1,5 +1,5 @@
 //! The rows of a run over the network, as they are stored: `GET /rows?from=N` is a stream of JSON
-//! lines ([`line`]) that ends when the run does.
+//! lines ([`mod@line`]) that ends when the run does.
 //!
 //! Who listens costs the run nothing: each request reads the journal by itself, at the pace of its
 //! reader, on threads that give way. What is sent is on the disk already.
