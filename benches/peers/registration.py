@@ -13,6 +13,8 @@ import argparse
 import json
 import os
 import platform
+import re
+import subprocess
 import time
 
 import tools  # first: it sets one thread before NumPy is loaded
@@ -36,6 +38,7 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
     report = Report(args.out)
     print(f"{machine()}; one thread each\n")
+    args.alone_ms = alone(args.stages)
     for size in args.sizes:
         looks = scene_looks(binary, args, size)
         for dose in args.doses:
@@ -50,6 +53,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--liwatch", default=liwatch.BINARY, help="the binary to measure")
+    parser.add_argument("--stages", help="the bench of single stages, for a row of the comparison "
+                        "alone: target/release/deps/stages-*")
     parser.add_argument("--sizes", type=int, nargs="*", default=[512, 1024])
     parser.add_argument("--doses", type=float, nargs="+", default=[3, 20, 200],
                         help="mean counts per pixel")
@@ -99,6 +104,10 @@ def static_scene(binary, args, report, size, dose, bound):
     own_ms = float(np.median(late))
     static_row(report, common, "liwatch", own_ms, own_ms, (run.drift - truth)[1:], bound,
                cpu_ms=run.cpu_ms)
+    if size in args.alone_ms:
+        report.row(["liwatch, the comparison alone", f"{args.alone_ms[size]:.2f}",
+                    f"{args.alone_ms[size] / own_ms:.1f}", "", "", ""],
+                   **common, tool="liwatch alone", ms=args.alone_ms[size])
     stack = np.load(path, mmap_mode="r")
     for name, factory in chosen(args, size):
         which, found, milliseconds = measure(factory, stack, args.tool_frames)
@@ -106,6 +115,15 @@ def static_scene(binary, args, report, size, dose, bound):
     report.end()
     print(f"\nliwatch's whole process, all its threads: {run.cpu_ms:.2f} ms CPU a frame\n")
     discard(args, path)
+
+
+def alone(stages):
+    """The median time of `register, tracking` by itself, ms, for each size that the bench prints."""
+    if stages is None:
+        return {}
+    done = subprocess.run([stages, "--bench"], capture_output=True, text=True, check=True)
+    rows = re.findall(r"register, tracking +(\d+)² +([\d.]+) ms", done.stdout)
+    return {int(size): float(ms) for size, ms in rows}
 
 
 def static_row(report, common, name, milliseconds, own_ms, errors, bound, **more):
@@ -184,6 +202,10 @@ def growth(binary, args, report, path, drift, grown, bound, dose, title, configu
         config.write_text(text)
         run = liwatch.replay(binary, path, config, path.with_suffix(".h5"))
         growth_row(report, common, name, (run.drift - drift)[1:], grown[1:])
+    if size in args.alone_ms:
+        report.row(["liwatch, the comparison alone", f"{args.alone_ms[size]:.2f}",
+                    f"{args.alone_ms[size] / own_ms:.1f}", "", "", ""],
+                   **common, tool="liwatch alone", ms=args.alone_ms[size])
     stack = np.load(path, mmap_mode="r")
     for name, factory in chosen(args, stack.shape[1]):
         which, found, _ = measure(factory, stack, args.tool_frames)
