@@ -6,6 +6,8 @@ const BEND_PX: f64 = 0.3;
 /// Between neighbouring lines, the contour is torn where it jumps further than this, px.
 pub const TEAR_PX: f32 = 16.0;
 const SLOPE_MOST: f32 = 12.0;
+/// An edge less certain than this is none, px.
+pub const ERROR_MOST: f32 = 2.5;
 
 /// What one frame says of the contour.
 pub struct Contour {

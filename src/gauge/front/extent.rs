@@ -33,6 +33,8 @@ const FOLD_CELLS: usize = 2;
 /// more than with the other end. A texture, or particles, would do so with both alike.
 const BROKEN_CELLS: usize = 2;
 const ROOTED_LEAST: f64 = 0.2;
+/// Lithium that is thinner, cells, is in cells that are partly bare: its own brightness is not among them.
+const THICK_LEAST: f32 = 3.0;
 const ROOTED_MORE: usize = 4;
 
 /// What one frame says of lithium's area. One entry a line, px from the starting edge.
@@ -219,8 +221,16 @@ pub fn see_alone(cells: &Cells, lithium: Lithium, noise: f32, lines: usize) -> O
     if !rooted || kept.near < ROOTED_MORE * kept.far {
         return None;
     }
+    let rows = Row::all(&shares);
+    let (sum, count) = rows
+        .iter()
+        .filter(|row| row.length > 0.0)
+        .fold((0.0, 0.0f32), |s, row| (s.0 + row.length, s.1 + 1.0));
+    if sum < THICK_LEAST * CELL as f32 * count {
+        return None;
+    }
     let scatter = cells.scatter() / step.abs();
-    Some(Extent { alone: true, ..Extent::of(&shares, &Row::all(&shares), lines, scatter) })
+    Some(Extent { alone: true, ..Extent::of(&shares, &rows, lines, scatter) })
 }
 
 /// Each cell between the bare specimen (0) and lithium (1).

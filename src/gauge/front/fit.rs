@@ -9,7 +9,7 @@
 
 use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
-use super::contour::{Contour, moved_across, slopes, stiffness};
+use super::contour::{Contour, ERROR_MOST, moved_across, slopes, stiffness};
 use super::levels::Levels;
 use super::path::{Certainty, join, most_probable};
 use super::prior::ShapePrior;
@@ -23,8 +23,6 @@ const ROUNDS_WIDE: usize = 4;
 /// A round that moves no line further than this is the last, px: of the half squared step, over the
 /// edge's width, that is left, no line's error has a twentieth.
 const SETTLED_PX: f32 = 0.1;
-/// An edge less certain than this is none, px.
-const ERROR_MOST: f64 = 2.5;
 /// A line's step by its score at most, in widths of the edge; or in its own sigma, since what a weak line asks for by
 /// chance is taken out by its neighbours, and cut off would weaken these.
 const STEP_MOST: f32 = 2.0;
@@ -265,7 +263,7 @@ impl Fit<'_> {
             let inside = guess > 1.0 && guess < length - 2.0;
             let error = (certain.variance[line] * self.unknown + self.expected_variance).sqrt();
             let good = self.levels.significant[line] && !self.is_foreign(&self.edges[line]);
-            if good && inside && error < ERROR_MOST {
+            if good && inside && error < f64::from(ERROR_MOST) {
                 out.position[line] = position[line] - fraction;
                 out.error[line] = error as f32;
                 let (z, f) = (self.own.0[line], self.own.1[line]);

@@ -1,10 +1,12 @@
 //! All lines' motion: each has a filter of position and velocity ([`line`](super::line)), beside the motion that all
 //! share, whose prediction tells the observer of a later frame where to look.
 
+use super::cells::CELL;
 use super::contour::joined_lines;
 use super::line::{Line, RATE_OWN, TURN_FRAMES, UNSEEN, predicted, turns, updated};
 use super::neighbours::{fill_gaps, nearest, smoothed};
 use super::prior::ShapePrior;
+use super::together::{Shown, Together};
 
 /// One sigma of the acceleration of all lines together and of a line's own beside it, px per frame².
 const ACCELERATION_COMMON: f32 = 0.02;
@@ -41,6 +43,7 @@ pub struct Follower {
     lines: Vec<Line>,
     /// Covariance of the motion that all lines share.
     common: [f32; 3],
+    together: Together,
     /// By how much all lines were elsewhere, where that was more than expected, px.
     surprise: f32,
     last_index: u64,
@@ -59,6 +62,7 @@ impl Follower {
         Follower {
             lines: vec![UNSEEN; lines],
             common: [0.0, 0.0, RATE_COMMON * RATE_COMMON],
+            together: Together::new(lines),
             surprise: 0.0,
             last_index: 0,
             joined: smooth_lines,
@@ -70,8 +74,16 @@ impl Follower {
 
     /// Takes a contour (px, NaN where there is none) with its one sigma, and each line's own edge.
     /// These move the lines: the joined contour knows of what was expected of it, and must not be
-    /// taken for news. Lines that see something else become NaN.
-    pub fn take(&mut self, index: u64, position: &mut [f32], error: &[f32], own: &[(f32, f32)]) {
+    /// taken for news. Lines that see something else become NaN. Where particles drift, neighbours that are elsewhere
+    /// together may be one.
+    pub fn take(
+        &mut self,
+        index: u64,
+        position: &mut [f32],
+        error: &[f32],
+        own: &[(f32, f32)],
+        particles: bool,
+    ) {
         let frames = index.saturating_sub(self.last_index).max(1) as f32;
         self.last_index = index;
         self.seen += 1;
@@ -80,22 +92,12 @@ impl Follower {
             line.at += line.rate * frames;
             line.variance = predicted(line.variance, frames, ACCELERATION_OWN);
         }
-        let mut moved: Vec<f32> = self
-            .lines
-            .iter()
-            .zip(&*position)
-            .map(|(line, position)| position - line.at)
-            .filter(|moved| moved.is_finite())
-            .collect();
+        let moved = self.lines.iter().zip(&*position).map(|(line, position)| position - line.at);
+        let seen = moved.clone().filter(|moved| moved.is_finite()).count();
         let (mut shift, mut turn) = (0.0, 0.0);
-        if !moved.is_empty() {
-            let middle = moved.len() / 2;
-            let common = *moved.select_nth_unstable_by(middle, f32::total_cmp).1;
-            let mut errors: Vec<f32> =
-                error.iter().copied().filter(|error| error.is_finite()).collect();
-            let middle = errors.len() / 2;
-            let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
-            let independent = (moved.len() as f32 / ALIKE_LINES).max(1.0);
+        if let Some(common) = median(moved) {
+            let typical = median(error.iter().copied()).unwrap_or(f32::INFINITY);
+            let independent = (seen as f32 / ALIKE_LINES).max(1.0);
             let variance = (typical * typical / independent).max(KNOWN_LEAST * KNOWN_LEAST);
             let [p, c, v] = self.common;
             if turns(&mut self.surprise, common, p + variance) {
@@ -110,10 +112,16 @@ impl Follower {
         for line in &mut self.lines {
             (line.at, line.rate) = (line.at + shift, line.rate + turn);
         }
-        for ((line, position), error) in self.lines.iter_mut().zip(&*position).zip(error) {
-            line.allow_for_turn(*position, error.max(KNOWN_LEAST).powi(2), frames);
+        let seen = position.iter().zip(error);
+        for (k, (line, (position, error))) in self.lines.iter_mut().zip(seen).enumerate() {
+            if line.allow_for_turn(*position, error.max(KNOWN_LEAST).powi(2), frames) {
+                self.together.forget(k);
+            }
         }
         self.find_jumps(position, error);
+        if !particles {
+            self.move_neighbours(frames, position, own);
+        }
         let others = self.rates_of_seen(position);
         let seen = position.iter().zip(own).zip(others);
         for (line, ((position, (own, error)), others)) in self.lines.iter_mut().zip(seen) {
@@ -141,12 +149,25 @@ impl Follower {
         rates
     }
 
+    fn move_neighbours(&mut self, frames: f32, position: &[f32], own: &[(f32, f32)]) {
+        let Some(error) = median(own.iter().map(|own| own.1)) else { return };
+        let at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
+        let believed = |(own, position): (&(f32, f32), &f32)| {
+            if position.is_nan() { (f32::NAN, f32::NAN) } else { *own }
+        };
+        let own: Vec<(f32, f32)> = own.iter().zip(position).map(believed).collect();
+        let variance = self.mean_variances().map_or(0.0, |(p, _)| p);
+        let lines = self.shared_lines().0;
+        let power = power(lines);
+        let shown = Shown { at: &at, own: &own, error, variance, lines, power };
+        let moved = self.together.take(frames, &shown);
+        for (line, (further, faster)) in self.lines.iter_mut().zip(moved) {
+            (line.at, line.rate) = (line.at + further, line.rate + faster);
+        }
+    }
+
     fn share(&mut self, own: &[(f32, f32)]) {
-        let mut errors: Vec<f32> =
-            own.iter().map(|own| own.1).filter(|error| error.is_finite()).collect();
-        if !errors.is_empty() {
-            let middle = errors.len() / 2;
-            let typical = *errors.select_nth_unstable_by(middle, f32::total_cmp).1;
+        if let Some(typical) = median(own.iter().map(|own| own.1)) {
             self.joined = joined_lines(f64::from(typical), self.smooth_lines);
         }
         let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
@@ -230,6 +251,7 @@ impl Follower {
     pub fn place(&mut self, line: usize, at: f32) {
         let variance = [1.0, 0.0, RATE_OWN * RATE_OWN];
         self.lines[line] = Line { at, variance, ..UNSEEN };
+        self.together.forget(line);
         self.shared[line] = at;
     }
 
@@ -241,6 +263,19 @@ impl Follower {
     /// Each line's position, shared with its neighbours, and its variance; NaN where none was seen.
     pub fn position(&self, line: usize) -> (f32, f32) {
         (self.shared[line], self.lines[line].variance[0] + self.common[0])
+    }
+
+    /// How much further than followed a line seems to be, which is not believed yet, px; 0 where it is.
+    pub fn disputed(&self, line: usize) -> f32 {
+        let Line { at, jumped, jumped_to, .. } = self.lines[line];
+        if jumped > 0 { jumped_to - at } else { 0.0 }
+    }
+
+    /// The furthest that two lines a cell apart seem to be, which is not believed yet, px; −∞ where all are.
+    pub fn furthest_disputed(&self) -> f32 {
+        let seems = |line: &Line| if line.jumped > 0 { line.jumped_to } else { f32::NEG_INFINITY };
+        let pairs = self.lines.iter().zip(self.lines.iter().skip(CELL));
+        pairs.map(|(a, b)| seems(a).min(seems(b))).fold(f32::NEG_INFINITY, f32::max)
     }
 
     /// Mean velocity over some lines, px per frame, and its one sigma; NaN where none was seen.
@@ -283,6 +318,13 @@ fn power(lines: f64) -> f32 {
     0.282 / lines as f32
 }
 
+/// The median of those that are numbers; nothing where none is.
+fn median(values: impl Iterator<Item = f32>) -> Option<f32> {
+    let mut values: Vec<f32> = values.filter(|value| value.is_finite()).collect();
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +336,7 @@ mod tests {
         for index in 0..40 {
             let mut position: Vec<f32> = (0..64).map(|line| place(index, line)).collect();
             let own: Vec<(f32, f32)> = position.iter().map(|at| (*at, 0.1)).collect();
-            follower.take(index, &mut position, &[0.05; 64], &own);
+            follower.take(index, &mut position, &[0.05; 64], &own, false);
             lost += position.iter().filter(|at| at.is_nan()).count();
         }
         (follower, lost)

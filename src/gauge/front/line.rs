@@ -32,14 +32,16 @@ pub const UNSEEN: Line =
 
 impl Line {
     /// A line that turns goes on as the joined contour (px, with its variance) has since: its own edge
-    /// tells too little in two frames, and neighbours would part.
-    pub fn allow_for_turn(&mut self, position: f32, variance: f32, frames: f32) {
+    /// tells too little in two frames, and neighbours would part. True where it turns.
+    pub fn allow_for_turn(&mut self, position: f32, variance: f32, frames: f32) -> bool {
         let moved = position - self.at;
-        if turns(&mut self.surprise, moved, self.variance[0] + variance) {
+        let it_turns = turns(&mut self.surprise, moved, self.variance[0] + variance);
+        if it_turns {
             let passed = TURN_FRAMES * frames;
             (self.at, self.rate) = (position, self.rate + moved / passed);
             self.variance = [variance, variance / passed, 2.0 * variance / (passed * passed)];
         }
+        it_turns
     }
 
     /// Takes a position with its variance; `others` is the velocity of the lines beside it.

@@ -1,7 +1,7 @@
 //! One frame's contour, and lithium's area where it folds, as the gauge's numbers.
 
 use super::FrontConfig;
-use super::contour::TEAR_PX;
+use super::contour::{ERROR_MOST, TEAR_PX};
 use super::extent::{EDGE_PX, Extent};
 use super::fields::{self, Numbers};
 use super::folds::Folds;
@@ -14,6 +14,12 @@ use crate::gauge::lines::Lines;
 
 /// The area's furthest edge is the tip when it lies so much further, px.
 const TIP_BEHIND_PX: f64 = 3.0;
+
+/// A contour that bends by so much from line to line, px, within so many lines, or that ends so near, has a wall there:
+/// where that stands is known to a line, and the place along a line as poorly as it bends.
+const KINK_PX: f32 = 0.5;
+const NEAR_WALL: usize = 2;
+const BESIDE_WALL_PX: f32 = 1.5;
 
 /// Frames over which it is remembered how much lines jump.
 const JUMPS_FRAMES: f64 = 64.0;
@@ -76,6 +82,7 @@ impl Measuring {
         out: &mut Measurement,
     ) {
         seen.leave_walls();
+        seen.doubt_walls();
         out.arrays[0].copy_from_slice(&seen.position);
         out.array_errors[0].copy_from_slice(&seen.error);
         seen.fill_gaps(follower);
@@ -187,6 +194,35 @@ impl Seen<'_> {
         }
     }
 
+    /// Beside a wall lines see some of it.
+    fn doubt_walls(&mut self) {
+        let count = self.position.len();
+        let kinks: Vec<f32> = (0..count)
+            .map(|k| match (k.checked_sub(1), k + 1 < count) {
+                (Some(before), true) => {
+                    let [a, b, c] = [before, k, k + 1].map(|k| self.position[k]);
+                    (a - 2.0 * b + c).abs()
+                }
+                _ => 0.0,
+            })
+            .collect();
+        let doubts: Vec<f32> = (0..count)
+            .map(|k| {
+                let near = k.saturating_sub(NEAR_WALL)..(k + NEAR_WALL + 1).min(count);
+                let kink = kinks[near.clone()].iter().copied().fold(0.0, f32::max);
+                let ends = self.folded && self.position[near].iter().any(|at| at.is_nan());
+                let beside = if ends { BESIDE_WALL_PX } else { 0.0 };
+                if kink > KINK_PX { kink.max(beside) } else { beside }
+            })
+            .collect();
+        for (line, doubt) in doubts.into_iter().enumerate() {
+            self.error[line] = self.error[line].hypot(doubt);
+            if self.error[line] > ERROR_MOST {
+                (self.position[line], self.error[line]) = (f32::NAN, f32::NAN);
+            }
+        }
+    }
+
     /// Where no edge was seen it is where it was expected, less certainly: a line that drops out must
     /// not move the mean. By the region alone, a line without lithium ends at the starting edge.
     fn fill_gaps(&mut self, follower: &Follower) {
@@ -197,8 +233,11 @@ impl Seen<'_> {
             }
             let (at, variance) =
                 if alone { (-0.5, EDGE_PX * EDGE_PX) } else { follower.position(line) };
-            // What the area says of it is as likely, where it is not believed.
-            let apart = if alone { 0.0 } else { self.folds.apart(line, at) };
+            // What the area or its own edge say of it is as likely, where it is not believed.
+            let apart = match alone {
+                true => 0.0,
+                false => self.folds.apart(line, at).max(follower.disputed(line).abs()),
+            };
             (self.position[line], self.error[line]) = (at, variance.sqrt().hypot(apart));
             self.told[line] = if alone { Told::Region } else { Told::Expected };
         }
@@ -226,7 +265,12 @@ fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> Value {
     match furthest {
         // A head that was not followed line by line yet must not be missed.
         Some(furthest) if furthest - tip > TIP_BEHIND_PX => by_area(furthest),
-        // Which line is furthest is uncertain too: what other frames say of it tells how much.
-        _ => (tip, error.hypot(0.5 * (tip - f64::from(follower.position(line).0)))),
+        // Which line is furthest is uncertain too: what other frames say of it tells how much, and lines that seem to
+        // be further and are not believed yet.
+        _ => {
+            let by_others = 0.5 * (tip - f64::from(follower.position(line).0));
+            let beyond = (f64::from(follower.furthest_disputed()) - tip).max(0.0);
+            (tip, error.hypot(by_others).hypot(beyond))
+        }
     }
 }

@@ -30,6 +30,7 @@ mod shape;
 mod summary;
 mod sums;
 mod texture;
+mod together;
 mod windows;
 
 use std::convert::Infallible;

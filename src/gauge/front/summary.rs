@@ -136,7 +136,8 @@ impl Summary {
             self.learned = learned.or(self.learned.take());
         }
         self.remember(contour);
-        self.follower.take(stamp.index, &mut position, &error, &contour.own);
+        let particles = self.particles.were_seen();
+        self.follower.take(stamp.index, &mut position, &error, &contour.own, particles);
         for (position, error) in position.iter().zip(&mut error) {
             if position.is_nan() {
                 *error = f32::NAN;
