@@ -29,8 +29,20 @@ impl Trend {
     /// Slope per second and its one sigma, enlarged where the points scatter more than their
     /// errors say; NaN for fewer than four points.
     pub fn slope(&self) -> (f64, f64) {
+        self.line().map_or((f64::NAN, f64::NAN), |line| {
+            (line.slope, (line.excess / line.information).sqrt())
+        })
+    }
+
+    /// By how much the points scatter more about their line than their errors say, as a factor of one sigma; 1 where
+    /// they do not, or for fewer than four.
+    pub fn excess(&self) -> f64 {
+        self.line().map_or(1.0, |line| line.excess.sqrt())
+    }
+
+    fn line(&self) -> Option<Line> {
         if self.points.len() < 4 {
-            return (f64::NAN, f64::NAN);
+            return None;
         }
         let (mut w, mut wt, mut wv) = (0.0, 0.0, 0.0);
         for (time, value, error) in &self.points {
@@ -47,7 +59,7 @@ impl Trend {
             tv += weight * (time - mean_t) * (value - mean_v);
         }
         if tt <= 0.0 {
-            return (f64::NAN, f64::NAN);
+            return None;
         }
         let slope = tv / tt;
         let chi2: f64 = self
@@ -58,8 +70,16 @@ impl Trend {
             })
             .sum();
         let excess = (chi2 / (self.points.len() - 2) as f64).max(1.0);
-        (slope, (excess / tt).sqrt())
+        Some(Line { slope, information: tt, excess })
     }
+}
+
+/// The straight line through the points: slope, 1/variance of that by the points' errors, and mean square of what
+/// they are off over these, 1 at least.
+struct Line {
+    slope: f64,
+    information: f64,
+    excess: f64,
 }
 
 #[cfg(test)]
@@ -76,5 +96,15 @@ mod tests {
         assert!((slope + 2.0).abs() < 1e-9, "slope {slope}");
         // σ / √Σ(t − t̄)² with eight points 0.1 s apart.
         assert!((error - 0.5 / 0.42f64.sqrt()).abs() < 1e-6, "error {error}");
+        assert_eq!(trend.excess(), 1.0);
+    }
+
+    #[test]
+    fn values_that_jump_say_so() {
+        let mut trend = Trend::new(8);
+        for k in 0..8 {
+            trend.push(f64::from(k), f64::from(k % 2) * 6.0, 1.0);
+        }
+        assert!((3.0..4.0).contains(&trend.excess()), "{}", trend.excess());
     }
 }

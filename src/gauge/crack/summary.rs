@@ -378,6 +378,14 @@ impl Summary {
                 self.expected = expected;
             }
         }
+        // An end that is judged here and there says less of where it is than any frame by itself.
+        let excess = self.length.as_ref().map_or(1.0, Trend::excess);
+        let tip = tip::Tip {
+            along_error: excess * tip.along_error,
+            length_error: excess * tip.length_error,
+            ..tip
+        };
+        let length = (tip.length, tip.length_error);
         if verdict.marked && !follows {
             // The frame looks different and says something new: one of both is wrong.
             return;
