@@ -205,3 +205,28 @@ fn and_clients_that_stall_hold_nothing_up() {
     assert!(p90 < Duration::from_millis(1), "clients slowed the writer: {p90:?}");
     assert!(end < Duration::from_secs(5), "clients held up the end: {end:?}");
 }
+
+#[test]
+fn and_what_is_no_row_does_not_reach_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = server.local_addr().expect("it has an address");
+    let other = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().expect("tail connects");
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request).expect("tail asks");
+        let body = "{\"row\":7}\n\u{1b}[2J\n";
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).expect("tail listens");
+    });
+    let url = format!("http://{address}");
+    let tail = liwatch(folder.path(), &["tail", &url]).output().expect("liwatch starts");
+    other.join().expect("the server has ended");
+    assert_eq!(tail.status.code(), Some(1), "{}", told(&tail));
+    assert_eq!(tail.stdout, b"{\"row\":7}\n");
+    assert!(
+        told(&tail).contains("are no rows") && told(&tail).contains("--from 7"),
+        "{}",
+        told(&tail)
+    );
+}

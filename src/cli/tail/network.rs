@@ -141,33 +141,39 @@ impl Printed {
                 Ended::Network("the run was cut off, or the connection to it".to_owned())
             })?;
             if let Ok(bytes) = frame.into_data() {
-                self.lines(&bytes, out).map_err(Ended::Output)?;
+                self.lines(&bytes, out)?;
             }
             if self.unfinished.len() > LONGEST_LINE_BYTES {
-                return Err(Ended::Network("what comes from there are no rows".to_owned()));
+                return Err(no_rows());
             }
         }
     }
 
-    /// Prints whole lines, without those that only say that the run goes on.
-    fn lines(&mut self, bytes: &[u8], out: &mut impl Write) -> std::io::Result<()> {
+    /// Prints whole lines, without those that only say that the run goes on. What is no JSON is not printed: it may
+    /// be anything, and mean something to a terminal.
+    fn lines(&mut self, bytes: &[u8], out: &mut impl Write) -> Result<(), Ended> {
         self.unfinished.extend_from_slice(bytes);
         let whole = self.unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         for line in self.unfinished[..whole].split_inclusive(|byte| *byte == b'\n') {
             if line == b"\n" {
                 continue;
             }
-            out.write_all(line)?;
-            #[derive(serde::Deserialize)]
-            struct Row {
-                row: u64,
-            }
-            if let Ok(Row { row }) = serde_json::from_slice(line) {
-                self.from = row;
-            }
+            let Line { row } = serde_json::from_slice(line).map_err(|_| no_rows())?;
+            out.write_all(line).map_err(Ended::Output)?;
+            self.from = row.unwrap_or(self.from);
         }
-        out.flush()?;
+        out.flush().map_err(Ended::Output)?;
         self.unfinished.drain(..whole);
         Ok(())
     }
+}
+
+/// Of a line, what is needed here; an alarm has no row.
+#[derive(serde::Deserialize)]
+struct Line {
+    row: Option<u64>,
+}
+
+fn no_rows() -> Ended {
+    Ended::Network("what comes from there are no rows".to_owned())
 }

@@ -194,8 +194,11 @@ impl Seen<'_> {
         }
     }
 
-    /// Beside a wall lines see some of it.
+    /// Beside a wall lines see some of it. An area by itself is cut as coarsely everywhere.
     fn doubt_walls(&mut self) {
+        if self.extent.is_some_and(|extent| extent.alone) {
+            return;
+        }
         let count = self.position.len();
         let kinks: Vec<f32> = (0..count)
             .map(|k| match (k.checked_sub(1), k + 1 < count) {
