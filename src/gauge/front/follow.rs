@@ -44,6 +44,8 @@ pub struct Follower {
     /// Covariance of the motion that all lines share.
     common: [f32; 3],
     together: Together,
+    /// How far each line seems to be from where it is expected for a particle that may lie over it, px.
+    covered: Vec<f32>,
     /// By how much all lines were elsewhere, where that was more than expected, px.
     surprise: f32,
     last_index: u64,
@@ -63,6 +65,7 @@ impl Follower {
             lines: vec![UNSEEN; lines],
             common: [0.0, 0.0, RATE_COMMON * RATE_COMMON],
             together: Together::new(lines),
+            covered: vec![0.0; lines],
             surprise: 0.0,
             last_index: 0,
             joined: smooth_lines,
@@ -119,9 +122,7 @@ impl Follower {
             }
         }
         self.find_jumps(position, error);
-        if !particles {
-            self.move_neighbours(frames, position, own);
-        }
+        self.move_neighbours(frames, position, own, particles);
         let others = self.rates_of_seen(position);
         let seen = position.iter().zip(own).zip(others);
         for (line, ((position, (own, error)), others)) in self.lines.iter_mut().zip(seen) {
@@ -149,7 +150,14 @@ impl Follower {
         rates
     }
 
-    fn move_neighbours(&mut self, frames: f32, position: &[f32], own: &[(f32, f32)]) {
+    fn move_neighbours(
+        &mut self,
+        frames: f32,
+        position: &[f32],
+        own: &[(f32, f32)],
+        particles: bool,
+    ) {
+        self.covered.fill(0.0);
         let Some(error) = median(own.iter().map(|own| own.1)) else { return };
         let at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
         let believed = |(own, position): (&(f32, f32), &f32)| {
@@ -161,8 +169,12 @@ impl Follower {
         let power = power(lines);
         let shown = Shown { at: &at, own: &own, error, variance, lines, power };
         let moved = self.together.take(frames, &shown);
-        for (line, (further, faster)) in self.lines.iter_mut().zip(moved) {
-            (line.at, line.rate) = (line.at + further, line.rate + faster);
+        for (k, (line, moved)) in self.lines.iter_mut().zip(moved).enumerate() {
+            if particles {
+                self.covered[k] = moved.off.abs();
+            } else {
+                (line.at, line.rate) = (line.at + moved.further, line.rate + moved.faster);
+            }
         }
     }
 
@@ -263,6 +275,12 @@ impl Follower {
     /// Each line's position, shared with its neighbours, and its variance; NaN where none was seen.
     pub fn position(&self, line: usize) -> (f32, f32) {
         (self.shared[line], self.lines[line].variance[0] + self.common[0])
+    }
+
+    /// How far each line is from where it is expected, px, for what may be a particle over it and its neighbours; 0 where
+    /// there is none.
+    pub fn covered(&self) -> &[f32] {
+        &self.covered
     }
 
     /// How much further than followed a line seems to be, which is not believed yet, px; 0 where it is.

@@ -138,17 +138,17 @@ impl Summary {
         self.remember(contour);
         let particles = self.particles.were_seen();
         self.follower.take(stamp.index, &mut position, &error, &contour.own, particles);
-        for (position, error) in position.iter().zip(&mut error) {
-            if position.is_nan() {
-                *error = f32::NAN;
-            }
+        let covered = self.follower.covered();
+        for ((position, error), covered) in position.iter().zip(&mut error).zip(covered) {
+            *error = if position.is_nan() { f32::NAN } else { error.hypot(*covered) };
         }
+        let covered = covered.iter().map(|off| f64::from(*off)).sum::<f64>() / covered.len() as f64;
         let seen = Seen {
             position,
             error,
             told,
             own: &contour.own,
-            mean_error: contour.mean_error,
+            mean_error: contour.mean_error.hypot(covered),
             extent,
             folded: self.folds.are_there(),
             folds: &self.folds,

@@ -36,6 +36,15 @@ pub struct Shown<'a> {
     pub power: f32,
 }
 
+/// How far a line's neighbours are together from where they are expected, px, as far as that is sure, and by how much
+/// the line is further (px) and faster (px per frame) for that.
+#[derive(Clone, Copy, Default)]
+pub struct Moved {
+    pub off: f32,
+    pub further: f32,
+    pub faster: f32,
+}
+
 impl Together {
     /// Nothing seen yet.
     pub fn new(lines: usize) -> Together {
@@ -47,9 +56,8 @@ impl Together {
         self.away[line] = 0.0;
     }
 
-    /// By how much each line is further (px) and faster (px per frame) than expected, by its neighbours, so many
-    /// frames after the last.
-    pub fn take(&mut self, frames: f32, shown: &Shown<'_>) -> Vec<(f32, f32)> {
+    /// Where each line's neighbours are, so many frames after the last.
+    pub fn take(&mut self, frames: f32, shown: &Shown<'_>) -> Vec<Moved> {
         let count = shown.at.len();
         let (mut weights, mut off) = (vec![0.0; count], vec![0.0; count]);
         for (line, ((own, error), at)) in shown.own.iter().zip(shown.at).enumerate() {
@@ -69,12 +77,13 @@ impl Together {
         lines
             .map(|(away, (off, weight))| {
                 if !(*weight > 0.0) {
-                    return (0.0, 0.0);
+                    return Moved::default();
                 }
                 let off = off / weight;
                 *away += NEW * (off - *away);
                 let surely = (1.0 - AWAY_SIGMA.powi(2) * by_chance / away.powi(2)).max(0.0);
-                (surely * gains[0] * off, surely * gains[1] * off)
+                let off = surely * off;
+                Moved { off, further: gains[0] * off, faster: gains[1] * off }
             })
             .collect()
     }
@@ -101,8 +110,8 @@ mod tests {
             let shown =
                 Shown { at: &at, own: &own, error: noise, variance: 0.0, lines: 4.0, power: 0.07 };
             let moved = together.take(1.0, &shown);
-            for ((at, rate), (further, faster)) in at.iter_mut().zip(&mut rates).zip(moved) {
-                (*at, *rate) = (*at + further, *rate + faster);
+            for ((at, rate), moved) in at.iter_mut().zip(&mut rates).zip(moved) {
+                (*at, *rate) = (*at + moved.further, *rate + moved.faster);
             }
         }
         rates[50]
