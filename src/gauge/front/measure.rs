@@ -49,6 +49,8 @@ pub struct Seen<'a> {
     pub own: &'a [(f32, f32)],
     /// One sigma of the mean over the lines that have an edge, px.
     pub mean_error: f64,
+    /// What may be a particle over each line moves it so far, px; none where there is no contour.
+    pub covered: &'a [f32],
     pub extent: Option<&'a Extent>,
     pub folded: bool,
     pub folds: &'a Folds,
@@ -83,6 +85,7 @@ impl Measuring {
     ) {
         seen.leave_walls();
         seen.doubt_walls();
+        seen.allow_for_particles();
         out.arrays[0].copy_from_slice(&seen.position);
         out.array_errors[0].copy_from_slice(&seen.error);
         seen.fill_gaps(follower);
@@ -224,6 +227,15 @@ impl Seen<'_> {
                 (self.position[line], self.error[line]) = (f32::NAN, f32::NAN);
             }
         }
+    }
+
+    /// A particle moves lines alike, and the mean with them.
+    fn allow_for_particles(&mut self) {
+        for (error, covered) in self.error.iter_mut().zip(self.covered) {
+            *error = error.hypot(*covered);
+        }
+        let sum = self.covered.iter().map(|off| f64::from(*off)).sum::<f64>();
+        self.mean_error = self.mean_error.hypot(sum / self.position.len() as f64);
     }
 
     /// Where no edge was seen it is where it was expected, less certainly: a line that drops out must

@@ -138,17 +138,18 @@ impl Summary {
         self.remember(contour);
         let particles = self.particles.were_seen();
         self.follower.take(stamp.index, &mut position, &error, &contour.own, particles);
-        let covered = self.follower.covered();
-        for ((position, error), covered) in position.iter().zip(&mut error).zip(covered) {
-            *error = if position.is_nan() { f32::NAN } else { error.hypot(*covered) };
+        for (position, error) in position.iter().zip(&mut error) {
+            if position.is_nan() {
+                *error = f32::NAN;
+            }
         }
-        let covered = covered.iter().map(|off| f64::from(*off)).sum::<f64>() / covered.len() as f64;
         let seen = Seen {
             position,
             error,
             told,
             own: &contour.own,
-            mean_error: contour.mean_error.hypot(covered),
+            mean_error: contour.mean_error,
+            covered: self.follower.covered(),
             extent,
             folded: self.folds.are_there(),
             folds: &self.folds,
@@ -176,6 +177,7 @@ impl Summary {
             told: vec![Told::Region; extent.reach.len()],
             own: &observation.contour.own,
             mean_error: f64::NAN,
+            covered: &[],
             extent: Some(extent),
             folded: true,
             folds: &self.folds,
