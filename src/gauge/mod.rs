@@ -7,6 +7,7 @@ pub mod crack;
 mod erased;
 pub mod front;
 mod lines;
+mod median;
 pub mod registry;
 mod schema;
 mod sequence;

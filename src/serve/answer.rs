@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use http_body_util::{Either, Full};
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::rows::Rows;
@@ -33,7 +33,7 @@ pub(super) fn to<B>(request: &Request<B>, served: &Served) -> Answer {
     }
     if request.method() != Method::GET {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "runs are read here: use GET\n");
-        answer.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET"));
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
         return answer;
     }
     match request.uri().path() {
@@ -51,9 +51,9 @@ fn rows(served: &Served, from: u64) -> Answer {
         Ok(tail) => {
             let mut answer = Response::new(Either::Right(Rows::of(tail, from)));
             let headers = answer.headers_mut();
-            let lines = hyper::header::HeaderValue::from_static("application/x-ndjson");
+            let lines = HeaderValue::from_static("application/x-ndjson");
             headers.insert(CONTENT_TYPE, lines);
-            headers.insert(CACHE_CONTROL, hyper::header::HeaderValue::from_static("no-store"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             answer
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => text(
@@ -90,7 +90,7 @@ fn names_this_machine<B>(request: &Request<B>) -> bool {
 fn text(status: StatusCode, told: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Either::Left(Full::new(told.into())));
     *answer.status_mut() = status;
-    let plain = hyper::header::HeaderValue::from_static("text/plain; charset=utf-8");
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     answer.headers_mut().insert(CONTENT_TYPE, plain);
     answer
 }

@@ -1,12 +1,14 @@
 //! One JSON line for each row and each alarm, in the order in which a person reads it. Numbers that are
 //! not known are null.
 
+use std::io;
+
 use serde_json::{Map, Value};
 
 use crate::alarm::{AlarmEvent, AlarmState};
 use crate::frame::{Fate, Reason};
 use crate::pipeline::{FrameRow, RunPlan};
-use crate::store::{Event, RunSummary, Series};
+use crate::store::{AlarmSummary, Event, RunSummary, Series};
 
 /// A row's line.
 #[derive(serde::Serialize)]
@@ -56,22 +58,32 @@ pub fn of_event(event: &Event, plan: &RunPlan, from: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Adds the lines of a run file's row to `out`: its own, and of the alarms that it decided.
-pub fn of_stored(run: &RunSummary, row: usize, out: &mut Vec<u8>) {
-    push(out, &of_stored_row(run, row));
-    let before = row.checked_sub(1).map_or(f64::NEG_INFINITY, |row| run.time_s[row]);
-    let decided = |time_s: f64| time_s > before && !(time_s > run.time_s[row]);
-    for alarm in run.alarms.iter().filter(|alarm| decided(alarm.time_s)) {
-        let state = if alarm.raised { AlarmState::Raised } else { AlarmState::Cleared };
-        let line = AlarmLine {
-            alarm: &alarm.name,
-            state,
-            time_s: alarm.time_s,
-            message: &alarm.message,
-            action: &alarm.action,
-        };
-        push(out, &line);
+/// Hands on the lines of a run file from row `from` on, those of a row and of the alarms that it decided together.
+///
+/// # Errors
+/// Those of `take`, which end it.
+pub fn of_stored(
+    run: &RunSummary,
+    from: u64,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut alarms = run.alarms.iter().peekable();
+    let mut lines = Vec::new();
+    for row in 0..run.time_s.len() {
+        let shown = row as u64 >= from;
+        if shown {
+            push(&mut lines, &of_stored_row(run, row));
+        }
+        // Also where the row has no time.
+        while let Some(alarm) = alarms.next_if(|alarm| !(alarm.time_s > run.time_s[row])) {
+            if shown {
+                push(&mut lines, &of_stored_alarm(alarm));
+            }
+        }
+        take(&lines)?;
+        lines.clear();
     }
+    Ok(())
 }
 
 fn push(out: &mut Vec<u8>, line: &impl serde::Serialize) {
@@ -127,6 +139,16 @@ fn of_alarm(event: &AlarmEvent) -> AlarmLine<'_> {
         time_s: event.time_s,
         message: &event.message,
         action: &event.action,
+    }
+}
+
+fn of_stored_alarm(alarm: &AlarmSummary) -> AlarmLine<'_> {
+    AlarmLine {
+        alarm: &alarm.name,
+        state: if alarm.raised { AlarmState::Raised } else { AlarmState::Cleared },
+        time_s: alarm.time_s,
+        message: &alarm.message,
+        action: &alarm.action,
     }
 }
 

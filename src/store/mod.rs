@@ -22,7 +22,7 @@ pub use recorder::{Recorder, StoreOptions, WhenSlow};
 pub use recover::{Outcome, RecoverError, Recovery, recover};
 use run_file::RAW_FRAMES;
 pub(crate) use run_file::{attributes, chunk, texts};
-pub use summary::{GaugeSummary, RunSummary, Series, SheddingSummary, StageSummary};
+pub use summary::{AlarmSummary, GaugeSummary, RunSummary, Series, SheddingSummary, StageSummary};
 pub use tail::{Event, RunState, Tail};
 pub use text::summary_text;
 

@@ -47,6 +47,15 @@ fn served(folder: &Path) -> (Child, SocketAddr, BufReader<ChildStderr>) {
     (run, address.expect("an address and a port"), stderr)
 }
 
+/// The run has begun to store its rows.
+fn wait_for_journal(folder: &Path) {
+    let started = Instant::now();
+    while !folder.join("r.h5.journal").exists() {
+        assert!(started.elapsed() < Duration::from_secs(20), "no journal in 20 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Sends a request as it stands and returns the whole answer.
 fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the server takes connections");
@@ -63,9 +72,7 @@ fn by_tail_exactly_as_they_are_stored() {
     recording(at);
     let (run, address, _stderr) = served(at);
     let url = format!("http://{address}");
-    while !at.join("r.h5.journal").exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_journal(at);
     let beside = liwatch(at, &["tail", "r.h5"]).spawn().expect("liwatch starts");
     let early = liwatch(at, &["tail", &url]).spawn().expect("liwatch starts");
     std::thread::sleep(Duration::from_millis(1500));
@@ -77,11 +84,21 @@ fn by_tail_exactly_as_they_are_stored() {
         assert!(output.status.success(), "{}", told(output));
     }
     assert_eq!(String::from_utf8_lossy(&beside.stdout), String::from_utf8_lossy(&early.stdout));
-    let rows = |output: &Output| -> Vec<u64> {
+    let lines = |output: &Output| -> Vec<serde_json::Value> {
         let lines = output.stdout.lines().map(|line| line.expect("tail prints text"));
-        let parsed = lines.map(|line| serde_json::from_str(&line).expect("each line is JSON"));
-        parsed.filter_map(|line: serde_json::Value| line["row"].as_u64()).collect()
+        lines.map(|line| serde_json::from_str(&line).expect("each line is JSON")).collect()
     };
+    let rows = |output: &Output| -> Vec<u64> {
+        lines(output).iter().filter_map(|line| line["row"].as_u64()).collect()
+    };
+    // In the run file, too, an alarm stands behind the row that decided.
+    let order = |output: &Output| -> Vec<(Option<u64>, Option<String>)> {
+        let name = |line: &serde_json::Value| line["alarm"].as_str().map(str::to_owned);
+        lines(output).iter().map(|line| (line["row"].as_u64(), name(line))).collect()
+    };
+    let finished = liwatch(at, &["tail", "r.h5"]).output().expect("liwatch starts");
+    assert_eq!(order(&finished), order(&early));
+    assert!(order(&early).iter().any(|(row, _)| row.is_none()), "no alarm was raised");
     assert_eq!(rows(&early), (0..200).collect::<Vec<_>>());
     assert_eq!(rows(&late), (150..200).collect::<Vec<_>>());
 }
@@ -92,9 +109,7 @@ fn and_a_run_that_is_cut_off_says_so_and_where_to_go_on() {
     let at = folder.path();
     recording(at);
     let (mut run, address, _stderr) = served(at);
-    while !at.join("r.h5.journal").exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_journal(at);
     let url = format!("http://{address}/rows");
     let mut tail = liwatch(at, &["tail", &url]).spawn().expect("liwatch starts");
     let mut lines = BufReader::new(tail.stdout.take().expect("stdout is piped")).lines();

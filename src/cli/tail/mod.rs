@@ -69,12 +69,7 @@ fn written(tail: Tail, path: &Path, from: u64, out: &mut impl Write) -> anyhow::
 fn finished(path: &Path, from: u64, out: &mut impl Write) -> anyhow::Result<()> {
     let run = RunSummary::read(path).context("the run cannot be read")?;
     let mut out = io::BufWriter::new(out);
-    let mut lines = Vec::new();
-    for row in usize::try_from(from).unwrap_or(usize::MAX)..run.time_s.len() {
-        line::of_stored(&run, row, &mut lines);
-        out.write_all(&lines)?;
-        lines.clear();
-    }
+    line::of_stored(&run, from, |lines| out.write_all(lines))?;
     out.flush()?;
     Ok(())
 }

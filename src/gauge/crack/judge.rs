@@ -8,6 +8,7 @@
 
 use super::known::{Known, Past};
 use super::profile::Profile;
+use crate::gauge::median::median;
 
 /// Frames over which a background is remembered: longer than what passes by.
 const MEMORY: f32 = 200.0;
@@ -75,8 +76,8 @@ impl Judge {
         self.relative.resize(profile.level.len(), f32::NAN);
         self.seen.resize(profile.level.len(), 0.0);
         let ratios = own.iter().filter(|k| self.relative[**k].is_finite());
-        let brightness = median(ratios.map(|k| profile.level[*k] / self.relative[*k]).collect())
-            .or_else(|| median(own.iter().map(|k| profile.level[*k]).collect()));
+        let brightness = median(ratios.map(|k| profile.level[*k] / self.relative[*k]))
+            .or_else(|| median(own.iter().map(|k| profile.level[*k])));
         let Some(brightness) = brightness else { return out };
         for k in 0..profile.level.len() {
             let change = (profile.level[k] / brightness / self.relative[k]).ln();
@@ -103,7 +104,7 @@ impl Judge {
         out.trust = 0.4f32.powi(changes.min(3) as i32) * (1.0 - blind.min(1.0));
         self.marked = if out.marked { self.marked + 1 } else { 0 };
         let opened = own.iter().filter(|k| known.opening[**k] > OPEN);
-        let opened = median(opened.map(|k| profile.opening[*k] / known.opening[*k]).collect());
+        let opened = median(opened.map(|k| profile.opening[*k] / known.opening[*k]));
         let is_like = opened.is_none_or(|factor| factor.ln().abs() < LIKE);
         if self.marked >= LASTING && (is_like || self.marked >= LASTING_MOST) {
             out.renewed = true;
@@ -159,7 +160,7 @@ pub fn blind(levels: &[f32], past: &[Past]) -> Vec<bool> {
     let ratios = levels.iter().zip(past).map(|(level, past)| level / past.ground);
     let ratios: Vec<f32> = ratios.collect();
     let mut out = vec![false; levels.len()];
-    let Some(brightness) = median(ratios.clone()) else { return out };
+    let Some(brightness) = median(ratios.iter().copied()) else { return out };
     for (k, ratio) in ratios.iter().enumerate() {
         if (ratio / brightness).ln().abs() > LOCAL {
             out[k.saturating_sub(BLIND_BESIDE)..(k + BLIND_BESIDE + 1).min(levels.len())]
@@ -170,12 +171,5 @@ pub fn blind(levels: &[f32], past: &[Past]) -> Vec<bool> {
 }
 
 fn typical(profile: &Profile, own: &[usize]) -> f32 {
-    median(own.iter().map(|k| profile.excess_seen[*k]).collect()).unwrap_or(1.0)
-}
-
-/// The median of the finite values.
-fn median(mut values: Vec<f32>) -> Option<f32> {
-    values.retain(|v| v.is_finite());
-    let middle = values.len() / 2;
-    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)
+    median(own.iter().map(|k| profile.excess_seen[*k])).unwrap_or(1.0)
 }

@@ -33,9 +33,9 @@ const FOLD_CELLS: usize = 2;
 /// more than with the other end. A texture, or particles, would do so with both alike.
 const BROKEN_CELLS: usize = 2;
 const ROOTED_LEAST: f64 = 0.2;
+const ROOTED_MORE: usize = 4;
 /// Lithium that is thinner, cells, is in cells that are partly bare: its own brightness is not among them.
 const THICK_LEAST: f32 = 3.0;
-const ROOTED_MORE: usize = 4;
 
 /// What one frame says of lithium's area. One entry a line, px from the starting edge.
 pub struct Extent {

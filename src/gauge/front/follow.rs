@@ -3,10 +3,11 @@
 
 use super::cells::CELL;
 use super::contour::joined_lines;
-use super::line::{Line, RATE_OWN, TURN_FRAMES, UNSEEN, predicted, turns, updated};
-use super::neighbours::{fill_gaps, nearest, smoothed};
+use super::line::{KNOWN_LEAST, Line, RATE_OWN, TURN_FRAMES, UNSEEN, predicted, turns, updated};
+use super::neighbours::{fill_gaps, nearest, power, smoothed};
 use super::prior::ShapePrior;
 use super::together::{Shown, Together};
+use crate::gauge::median::median;
 
 /// One sigma of the acceleration of all lines together and of a line's own beside it, px per frame².
 const ACCELERATION_COMMON: f32 = 0.02;
@@ -22,9 +23,6 @@ const JUMP_SIGMA: f32 = 4.0;
 const GROWING_AFTER: u8 = 3;
 const GROWING_PX: f32 = 1.5;
 const BELIEVED_AFTER: u8 = 60;
-/// The errors of neighbouring lines and of frames are not independent: a line is known this well at
-/// best, px.
-const KNOWN_LEAST: f32 = 0.02;
 /// Predictions share position and velocity among neighbouring lines (one sigma). As shares of the
 /// lines that the contour joins: little of the position, since its shape must not wear off; of the
 /// velocity, whose noise grows with the lag, twice as many lines, if that are few.
@@ -122,14 +120,18 @@ impl Follower {
             }
         }
         self.find_jumps(position, error);
-        self.move_neighbours(frames, position, own, particles);
+        let believed = |(own, position): (&(f32, f32), &f32)| {
+            if position.is_nan() { (f32::NAN, f32::NAN) } else { *own }
+        };
+        let believed: Vec<(f32, f32)> = own.iter().zip(&*position).map(believed).collect();
+        let typical = median(own.iter().map(|own| own.1));
+        self.move_neighbours(frames, &believed, typical, particles);
         let others = self.rates_of_seen(position);
-        let seen = position.iter().zip(own).zip(others);
-        for (line, ((position, (own, error)), others)) in self.lines.iter_mut().zip(seen) {
-            let own = if position.is_nan() { f32::NAN } else { *own };
-            line.take(own, error.max(KNOWN_LEAST).powi(2), others);
+        for (line, ((own, error), others)) in self.lines.iter_mut().zip(believed.iter().zip(others))
+        {
+            line.take(*own, error.max(KNOWN_LEAST).powi(2), others);
         }
-        self.share(own);
+        self.share(typical);
     }
 
     /// Each line's velocity, px per frame, or where it has no position that of the nearest lines to
@@ -150,24 +152,19 @@ impl Follower {
         rates
     }
 
+    /// Takes each line's own edge where it is believed; a typical one errs by so much, px.
     fn move_neighbours(
         &mut self,
         frames: f32,
-        position: &[f32],
         own: &[(f32, f32)],
+        typical: Option<f32>,
         particles: bool,
     ) {
         self.covered.fill(0.0);
-        let Some(error) = median(own.iter().map(|own| own.1)) else { return };
+        let Some(error) = typical else { return };
         let at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
-        let believed = |(own, position): (&(f32, f32), &f32)| {
-            if position.is_nan() { (f32::NAN, f32::NAN) } else { *own }
-        };
-        let own: Vec<(f32, f32)> = own.iter().zip(position).map(believed).collect();
         let variance = self.mean_variances().map_or(0.0, |(p, _)| p);
-        let lines = self.shared_lines().0;
-        let power = power(lines);
-        let shown = Shown { at: &at, own: &own, error, variance, lines, power };
+        let shown = Shown { at: &at, own, error, variance, lines: self.shared_lines().0 };
         let moved = self.together.take(frames, &shown);
         for (k, (line, moved)) in self.lines.iter_mut().zip(moved).enumerate() {
             if particles {
@@ -178,8 +175,8 @@ impl Follower {
         }
     }
 
-    fn share(&mut self, own: &[(f32, f32)]) {
-        if let Some(typical) = median(own.iter().map(|own| own.1)) {
+    fn share(&mut self, typical: Option<f32>) {
+        if let Some(typical) = typical {
             self.joined = joined_lines(f64::from(typical), self.smooth_lines);
         }
         let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
@@ -283,10 +280,10 @@ impl Follower {
         &self.covered
     }
 
-    /// How much further than followed a line seems to be, which is not believed yet, px; 0 where it is.
+    /// How far from where it is followed a line seems to be, which is not believed yet, px; 0 where it is.
     pub fn disputed(&self, line: usize) -> f32 {
         let Line { at, jumped, jumped_to, .. } = self.lines[line];
-        if jumped > 0 { jumped_to - at } else { 0.0 }
+        if jumped > 0 { (jumped_to - at).abs() } else { 0.0 }
     }
 
     /// The furthest that two lines a cell apart seem to be, which is not believed yet, px; −∞ where all are.
@@ -329,18 +326,6 @@ impl Follower {
         let ahead = at.iter().zip(&rates).map(|(at, rate)| (at + rate * frames).clamp(1.0, last));
         Some(ahead.collect())
     }
-}
-
-/// The power of a Gaussian mean over lines of this sigma; so many lines, inversely, err alike then.
-fn power(lines: f64) -> f32 {
-    0.282 / lines as f32
-}
-
-/// The median of those that are numbers; nothing where none is.
-fn median(values: impl Iterator<Item = f32>) -> Option<f32> {
-    let mut values: Vec<f32> = values.filter(|value| value.is_finite()).collect();
-    let middle = values.len() / 2;
-    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)
 }
 
 #[cfg(test)]

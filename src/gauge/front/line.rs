@@ -3,6 +3,9 @@
 
 /// What is known of a line's velocity beside the others' before it was seen, px per frame (one sigma).
 pub const RATE_OWN: f32 = 0.1;
+/// The errors of neighbouring lines and of frames are not independent: a line is known this well at
+/// best, px.
+pub const KNOWN_LEAST: f32 = 0.02;
 /// A line that is not seen goes on with less and less of its own velocity, and more of its neighbours'.
 const COASTING: f32 = 0.9;
 /// A line, or all together, are elsewhere when they are so many sigma from where they were expected; and

@@ -251,7 +251,7 @@ impl Seen<'_> {
             // What the area or its own edge say of it is as likely, where it is not believed.
             let apart = match alone {
                 true => 0.0,
-                false => self.folds.apart(line, at).max(follower.disputed(line).abs()),
+                false => self.folds.apart(line, at).max(follower.disputed(line)),
             };
             (self.position[line], self.error[line]) = (at, variance.sqrt().hypot(apart));
             self.told[line] = if alone { Told::Region } else { Told::Expected };

@@ -2,6 +2,11 @@
 
 use super::contour::TEAR_PX;
 
+/// The power of a Gaussian mean over lines of this sigma; so many lines, inversely, err alike then.
+pub fn power(lines: f64) -> f32 {
+    0.282 / lines as f32
+}
+
 /// Gaussian means over neighbouring lines of the same piece: a piece ends where the contour is torn.
 pub fn means(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
     over_neighbours(values, contour, sigma, |seen, _| seen.sum / seen.total)

@@ -15,6 +15,7 @@ use super::{FrontConfig, Hints, Observation};
 use crate::frame::Stamp;
 use crate::gauge::Measurement;
 use crate::gauge::lines::Lines;
+use crate::gauge::median::median;
 
 /// A contour of fewer lines is none.
 const FOUND_LEAST: f64 = 0.4;
@@ -294,11 +295,5 @@ impl Summary {
 
 /// Median distance of two contours, px.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
-    let mut apart: Vec<f32> =
-        a.iter().zip(b).map(|(a, b)| (a - b).abs()).filter(|apart| apart.is_finite()).collect();
-    if apart.is_empty() {
-        return f32::INFINITY;
-    }
-    let middle = apart.len() / 2;
-    *apart.select_nth_unstable_by(middle, f32::total_cmp).1
+    median(a.iter().zip(b).map(|(a, b)| (a - b).abs())).unwrap_or(f32::INFINITY)
 }

@@ -2,8 +2,8 @@
 //! for long. Their mean shows it in some frames, and they are followed as fast as that is known.
 
 use super::bend::OUTLYING;
-use super::line::{RATE_OWN, predicted, updated};
-use super::neighbours::means;
+use super::line::{KNOWN_LEAST, RATE_OWN, predicted, updated};
+use super::neighbours::{means, power};
 
 /// One sigma of neighbours' acceleration beside that of all lines, px per frame².
 const ACCELERATION: f32 = 0.06;
@@ -11,8 +11,6 @@ const ACCELERATION: f32 = 0.06;
 /// the further, the surer.
 const AWAY_SIGMA: f32 = 3.5;
 const NEW: f32 = 0.25;
-/// Their mean is known this well at best, px.
-const KNOWN_LEAST: f32 = 0.02;
 
 /// What neighbours have shown of late.
 pub struct Together {
@@ -31,9 +29,8 @@ pub struct Shown<'a> {
     /// One sigma of a typical edge, and variance of a typical expectation (px²).
     pub error: f32,
     pub variance: f32,
-    /// Lines (one sigma) that count as neighbours, and the share of a line's variance that their mean has.
+    /// Lines (one sigma) that count as neighbours.
     pub lines: f64,
-    pub power: f32,
 }
 
 /// How far a line's neighbours are together from where they are expected, px, as far as that is sure, and by how much
@@ -69,10 +66,11 @@ impl Together {
         }
         let weights = means(&weights, shown.at, shown.lines);
         let off = means(&off, shown.at, shown.lines);
-        let variance = (shown.error.powi(2) * shown.power).max(KNOWN_LEAST * KNOWN_LEAST);
+        let power = power(shown.lines);
+        let variance = (shown.error.powi(2) * power).max(KNOWN_LEAST * KNOWN_LEAST);
         let gains;
         (gains, self.known) = updated(predicted(self.known, frames, ACCELERATION), variance);
-        let by_chance = variance * NEW / (2.0 - NEW) + shown.variance * shown.power;
+        let by_chance = variance * NEW / (2.0 - NEW) + shown.variance * power;
         let lines = self.away.iter_mut().zip(off.iter().zip(&weights));
         lines
             .map(|(away, (off, weight))| {
@@ -107,8 +105,7 @@ mod tests {
                 })
                 .collect();
             at.iter_mut().zip(&rates).for_each(|(at, rate)| *at += rate);
-            let shown =
-                Shown { at: &at, own: &own, error: noise, variance: 0.0, lines: 4.0, power: 0.07 };
+            let shown = Shown { at: &at, own: &own, error: noise, variance: 0.0, lines: 4.0 };
             let moved = together.take(1.0, &shown);
             for ((at, rate), moved) in at.iter_mut().zip(&mut rates).zip(moved) {
                 (*at, *rate) = (*at + moved.further, *rate + moved.faster);
