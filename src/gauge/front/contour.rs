@@ -1,5 +1,7 @@
 //! The contour: what one frame says of it, and the geometry by which its lines are joined.
 
+use super::fit::Fit;
+
 /// Second differences of the displacement from the expected contour are normal with this sigma
 /// over the square of the lines that are joined, px.
 const BEND_PX: f64 = 0.3;
@@ -37,6 +39,8 @@ pub struct Contour {
     pub texture_share: f32,
     /// Lines whose edge stands at the end of its window.
     pub at_limit: usize,
+    /// Where one frame says little: its windows, in which it is looked for once more when all frames before are known.
+    pub again: Option<Box<Fit>>,
 }
 
 impl Contour {
@@ -55,6 +59,7 @@ impl Contour {
             brightness: (f32::NAN, f32::NAN),
             texture_share: f32::NAN,
             at_limit: 0,
+            again: None,
         }
     }
 

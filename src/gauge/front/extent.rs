@@ -55,6 +55,8 @@ pub struct Extent {
     pub scatter: f32,
     /// True where the cells alone told lithium from the bare specimen.
     pub alone: bool,
+    /// One sigma of an edge's place by the cells' noise, across the edge, px.
+    pub noise_px: f32,
     /// What looks like a particle.
     pub spots: Vec<Spot>,
 }
@@ -77,6 +79,7 @@ impl Extent {
             perimeter: perimeter(shares),
             scatter,
             alone: false,
+            noise_px: 0.0,
             spots: Vec::new(),
         }
     }
@@ -136,10 +139,20 @@ impl Extent {
     /// One sigma of the furthest edge along a line, px: where the edge slopes, what is little across it is much
     /// along the line.
     pub fn error(&self, line: usize) -> f32 {
+        EDGE_PX.hypot(self.noise_px) * self.obliquity(line)
+    }
+
+    /// An edge that was followed so far along a line from the one that the area sees is another one, px.
+    pub fn elsewhere(&self, line: usize) -> f32 {
+        ELSEWHERE_PX + ELSEWHERE_SIGMA * self.noise_px * self.obliquity(line)
+    }
+
+    /// How much further something is along a line than across its edge.
+    fn obliquity(&self, line: usize) -> f32 {
         let last = self.reach.len() - 1;
         let (before, after) = (line.saturating_sub(2), (line + 2).min(last));
         let slope = (self.reach[after] - self.reach[before]) / (after - before).max(1) as f32;
-        EDGE_PX * 1f32.hypot(if slope.is_finite() { slope } else { 0.0 })
+        1f32.hypot(if slope.is_finite() { slope } else { 0.0 })
     }
 
     /// One sigma of the whole area, px²: the level of one half errs with the brightness of both
@@ -150,6 +163,10 @@ impl Extent {
         shape.hypot(LEVEL_PX * self.perimeter)
     }
 }
+
+/// Edges so far apart, px and sigma of the cells' noise, are two.
+pub const ELSEWHERE_PX: f32 = 8.0;
+const ELSEWHERE_SIGMA: f32 = 3.0;
 
 /// One sigma of an edge that the area tells, across the edge, px.
 pub const EDGE_PX: f32 = 1.0;
@@ -173,6 +190,7 @@ pub fn see(
     let mut shares = of_lithium(cells, bare, step);
     // A particle that moves shows in the texture where it was, so that is left in.
     let mut with_texture = cells.as_seen().map(|cells| of_lithium(&cells, bare, step));
+    let mut blur = 0.0f32;
     for _ in 0..PASSES_MOST {
         if scatter < SCATTER_MOST {
             break;
@@ -181,6 +199,7 @@ pub fn see(
         if let Some(cells) = &mut with_texture {
             smooth(cells);
         }
+        blur = blur.hypot(SMOOTHED);
         scatter = shares.scatter();
     }
     if scatter > 2.0 * SCATTER_MOST {
@@ -192,7 +211,9 @@ pub fn see(
     }
     keep_connected(&mut shares, 0);
     let rows = Row::all(&shares);
-    let mut extent = Extent { spots, ..Extent::of(&shares, &rows, lines.count, scatter) };
+    // A step that is blurred with a sigma b rises by 1/(√(2π) b) a pixel.
+    let noise_px = scatter * std::f32::consts::TAU.sqrt() * blur * CELL as f32;
+    let mut extent = Extent { spots, noise_px, ..Extent::of(&shares, &rows, lines.count, scatter) };
     let offset = view.noise().offset_counts as f32;
     let mut pixels = Vec::new();
     extent.place_walls(&rows, |line, from, end| {
@@ -239,6 +260,9 @@ fn of_lithium(cells: &Cells, bare: f32, step: f32) -> Cells {
     let value = cells.value.iter().map(share).collect();
     Cells::of((cells.across, cells.along), value)
 }
+
+/// One sigma of the blur that [`smooth`] is, cells.
+const SMOOTHED: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
 /// A binomial mean over three by three cells; the ends share with those inside.
 fn smooth(cells: &mut Cells) {

@@ -33,19 +33,31 @@ const FOREIGN: f32 = 4.5;
 const BLOCK: usize = 8;
 /// The variance of a contour that was searched for, over that of one whose shape was known.
 const SEARCHED: f64 = 2.0;
+/// As a share of how far an edge may be followed in its window: there it stands at the window's end.
+const AT_LIMIT: f32 = 0.8;
+/// How much of what the expected shape seems to say lines' errors believe: neighbours of it err alike.
+const TRUSTED: f64 = 0.15;
 /// How much of a frame's own scatter beside the edge counts.
 const NEW: f32 = 0.2;
 /// Before anything is known of texture, evidence counts this much less.
 const EXCESS_FIRST: f32 = 3.0;
 
-/// Everything that the rounds of a fit change.
-struct Fit<'a> {
-    windows: &'a Windows,
+/// A frame's windows, and everything that the rounds of a fit change.
+pub struct Fit {
+    windows: Windows,
     sign: f32,
+    smooth_lines: f64,
+    /// Pixels along a line.
+    length: f32,
+    /// How much further things stand in the view than in reference coordinates, and how many lines later.
+    fraction: f32,
+    across: f32,
+    /// The contrast of earlier frames and its one sigma.
+    contrast: Option<(f64, f64)>,
     /// Expected and present places, px from the starting edge, in the view.
-    known: &'a [f32],
+    known: Vec<f32>,
     guess: Vec<f32>,
-    slope: &'a [f32],
+    slope: Vec<f32>,
     stiffness: Vec<f64>,
     /// The curve may bend further than it was granted.
     may_bend: bool,
@@ -67,24 +79,44 @@ struct Fit<'a> {
     own: (Vec<f64>, Vec<f64>),
 }
 
+/// Information in the curve, 1/px²: that of each line's own edge, which the mean's error follows from; and with what is
+/// believed of the expected shape, which lines' errors do, where that counts.
+#[derive(Default)]
+struct Told {
+    mean: Vec<f64>,
+    lines: Option<Vec<f64>>,
+}
+
+impl Told {
+    fn weaken(&mut self, line: usize, factor: f64) {
+        self.mean[line] *= factor;
+        if let Some(lines) = &mut self.lines {
+            lines[line] *= factor;
+        }
+    }
+}
+
 /// Fits the contour near `expected` (px from the starting edge, reference coordinates), in wide
 /// windows or those that suffice.
 pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: &Hints) -> Contour {
     let fraction = front.lines.fraction(view) as f32;
     let across = front.lines.fraction_across(view) as f32;
-    // In the view, everything stands `fraction` further than in reference coordinates, and
-    // `across` lines later.
-    let known: Vec<f32> = moved_across(expected, -across).iter().map(|p| p + fraction).collect();
+    let known = in_view(expected, fraction, across);
     let sigma = hints.sigma_px.unwrap_or(front.config.edge_sigma_px as f32);
-    let windows = Windows::cut(&front.lines, view, &known, sigma, wide, hints);
     let slope = slopes(&known);
+    let smooth_lines = front.config.smooth_lines;
     let mut fit = Fit {
-        windows: &windows,
+        windows: Windows::cut(&front.lines, view, &known, sigma, wide || hints.wide, hints),
         sign: if front.config.lithium == Lithium::Dark { 1.0 } else { -1.0 },
-        known: &known,
+        smooth_lines,
+        length: front.lines.length as f32,
+        fraction,
+        across,
+        contrast: hints.contrast,
         guess: known.clone(),
-        slope: &slope,
-        stiffness: stiffness(&known, &slope, front.config.smooth_lines),
+        stiffness: stiffness(&known, &slope, smooth_lines),
+        slope,
+        known,
         may_bend: !hints.particles,
         sigma,
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
@@ -100,60 +132,107 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         nulls: Vec::new(),
         own: (Vec::new(), Vec::new()),
     };
-    fit.find_path(hints.contrast);
-    let mut weights = Vec::new();
-    let rounds = if wide { ROUNDS_WIDE } else { ROUNDS };
-    for round in 0..rounds {
-        fit.see_levels(hints.contrast);
-        fit.sum_edges();
-        if round + 2 == rounds {
-            fit.measure_scatter();
-        }
-        let before = fit.guess.clone();
-        weights = fit.move_edges(round > 0);
-        let moved =
-            fit.guess.iter().zip(&before).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
-        if round + 2 >= rounds && moved < SETTLED_PX {
-            break;
-        }
+    fit.find_path();
+    let mut contour = fit.settle(if wide { ROUNDS_WIDE } else { ROUNDS });
+    if hints.shape.counts_beside(&fit.own.1) {
+        contour.again = Some(Box::new(fit));
     }
-    let certain = Certainty::of(&weights, &fit.stiffness);
-    fit.contour(front, (fraction, across), &certain)
+    contour
 }
 
-impl Fit<'_> {
+/// A contour in reference coordinates as it stands in the view.
+fn in_view(contour: &[f32], fraction: f32, across: f32) -> Vec<f32> {
+    moved_across(contour, -across).iter().map(|at| at + fraction).collect()
+}
+
+impl Fit {
+    /// The same frame's contour near another expectation (px from the starting edge, reference coordinates), whose
+    /// shape is known so well, and whose finer part has this variance (px²). An observer is told where the front was
+    /// expected some frames ahead; at a few counts per pixel a finger that speeds up is pixels further by then, and
+    /// what a line's score says of that saturates. Once all frames before this one are known, it is expected to one.
+    /// Where lithium is `folded` edges beyond their windows stay where they were found: another fold may be there.
+    pub fn again(
+        mut self,
+        expected: &[f32],
+        shape: ShapePrior,
+        variance: f32,
+        folded: bool,
+    ) -> Contour {
+        self.known = in_view(expected, self.fraction, self.across);
+        let lines = if folded { 0..self.known.len() } else { 0..0 };
+        let (middle, reach) = (self.windows.width as f32 / 2.0, self.windows.reach());
+        for line in lines {
+            let from_middle = |at: f32| (at - self.windows.start[line] as f32 - middle).abs();
+            let (known, guess) = (self.known[line], self.guess[line]);
+            let seen = self.levels.significant[line] && from_middle(guess) < AT_LIMIT * reach;
+            if seen && from_middle(known) >= reach {
+                self.known[line] = guess;
+            }
+        }
+        self.slope = slopes(&self.known);
+        self.stiffness = stiffness(&self.known, &self.slope, self.smooth_lines);
+        self.guess.clone_from(&self.known);
+        self.shape = shape;
+        self.expected_variance = f64::from(variance);
+        self.settle(ROUNDS)
+    }
+
+    /// Rounds of Fisher scoring from the guess.
+    fn settle(&mut self, rounds: usize) -> Contour {
+        let mut told = Told::default();
+        for round in 0..rounds {
+            self.see_levels();
+            self.sum_edges();
+            if round + 2 == rounds {
+                self.measure_scatter();
+            }
+            let before = self.guess.clone();
+            told = self.move_edges(round > 0);
+            let moved =
+                self.guess.iter().zip(&before).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+            if round + 2 >= rounds && moved < SETTLED_PX {
+                break;
+            }
+        }
+        let mut certain = Certainty::of(&told.mean, &self.stiffness);
+        if let Some(lines) = told.lines {
+            certain.variance = Certainty::of(&lines, &self.stiffness).variance;
+        }
+        self.contour(&certain)
+    }
+
     /// Moves the guess to the most probable path.
-    fn find_path(&mut self, contrast: Option<(f64, f64)>) {
+    fn find_path(&mut self) {
         let half = self.windows.width as f32 / 2.0;
         // The outer parts of the windows, which the edge has hardly reached: 2.5 widths from the
         // middle.
         let far = vec![half * 0.5 / 2.5; self.guess.len()];
         let mut evidence = Vec::new();
         let edge = self.in_windows();
-        sums::sides(self.windows, &edge, &far, &mut self.sides);
-        self.levels = Levels::of(&self.sides, self.sign, contrast, self.noise());
-        sums::evidence(self.windows, &self.levels, self.excess.max(1.0), &mut evidence);
-        let moved = most_probable(self.windows, &evidence, self.known, self.slope);
-        for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&moved) {
+        sums::sides(&self.windows, &edge, &far, &mut self.sides);
+        self.levels = Levels::of(&self.sides, self.sign, self.contrast, self.noise());
+        sums::evidence(&self.windows, &self.levels, self.excess.max(1.0), &mut evidence);
+        let moved = most_probable(&self.windows, &evidence, &self.known, &self.slope);
+        for ((guess, known), moved) in self.guess.iter_mut().zip(&self.known).zip(&moved) {
             *guess = known + moved;
         }
     }
 
-    fn see_levels(&mut self, contrast: Option<(f64, f64)>) {
+    fn see_levels(&mut self) {
         let (edge, wide) = (self.in_windows(), self.widths());
-        sums::sides(self.windows, &edge, &wide, &mut self.sides);
+        sums::sides(&self.windows, &edge, &wide, &mut self.sides);
         for line in 0..self.edges.len() {
             if self.is_foreign(&self.edges[line]) {
                 self.sides[line] = [[0.0; 6]; 2];
             }
         }
-        self.levels = Levels::of(&self.sides, self.sign, contrast, self.noise());
+        self.levels = Levels::of(&self.sides, self.sign, self.contrast, self.noise());
     }
 
     fn sum_edges(&mut self) {
         let (edge, wide) = (self.in_windows(), self.widths());
         let scatter = self.scatter.sqrt();
-        sums::edges(self.windows, &self.levels, &edge, &wide, scatter, &mut self.edges);
+        sums::edges(&self.windows, &self.levels, &edge, &wide, scatter, &mut self.edges);
         let mut ratios: Vec<f32> = self
             .edges
             .iter()
@@ -182,7 +261,7 @@ impl Fit<'_> {
     fn measure_scatter(&mut self) {
         let (edge, wide) = (self.in_windows(), self.widths());
         let scatter = self.scatter.sqrt();
-        sums::nulls(self.windows, &self.levels, &edge, &wide, scatter, &mut self.nulls);
+        sums::nulls(&self.windows, &self.levels, &edge, &wide, scatter, &mut self.nulls);
         let mut excess = 0.0;
         for side in 0..2 {
             let (mut squares, mut expected) = (0.0, 0.0);
@@ -202,8 +281,8 @@ impl Fit<'_> {
         self.excess = mixed.max(1.0);
     }
 
-    /// One step of Fisher scoring, all lines together; the information that each has of its own in the curve.
-    fn move_edges(&mut self, robust: bool) -> Vec<f64> {
+    /// One step of Fisher scoring, all lines together; the information that the curve's errors follow from.
+    fn move_edges(&mut self, robust: bool) -> Told {
         let wide = self.widths();
         let reach = self.windows.reach();
         let lines = self.guess.len();
@@ -214,16 +293,18 @@ impl Fit<'_> {
             z[line] = f64::from(here);
             if self.levels.significant[line] && sums.information > 0.0 && !self.is_foreign(sums) {
                 let information = sums.information / self.excess;
-                let most = (STEP_MOST * wide[line]).max(STEP_SIGMA / information.sqrt());
+                let most = (STEP_MOST * wide[line]).max(STEP_SIGMA / information.sqrt()).min(reach);
                 let step = (sums.score / sums.information).clamp(-most, most);
                 z[line] += f64::from(step);
                 f[line] = f64::from(information);
             }
         }
         self.own = (z.clone(), f.clone());
-        // What is expected errs alike in many lines, and by how much is known poorly: errors are told without it.
-        let mut told = f.clone();
+        // What is expected says nothing of the mean, and how well it is known is known poorly.
+        let mut told = Told { mean: f.clone(), lines: None };
         if let Some(with_shape) = self.shape.joined_to(&z, &f, &self.stiffness) {
+            let pairs = f.iter().zip(&with_shape.1);
+            told.lines = Some(pairs.map(|(own, with)| own + TRUSTED * (with - own)).collect());
             (z, f) = with_shape;
         }
         let mut curve = if self.may_bend {
@@ -236,40 +317,34 @@ impl Fit<'_> {
                 let off = (z[line] - curve[line]).abs() * f[line].sqrt();
                 if off > OUTLYING {
                     f[line] *= OUTLYING / off;
-                    told[line] *= OUTLYING / off;
+                    told.weaken(line, OUTLYING / off);
                 }
             }
             curve = join(&z, &f, &self.stiffness);
         }
-        for ((guess, known), moved) in self.guess.iter_mut().zip(self.known).zip(&curve) {
+        for ((guess, known), moved) in self.guess.iter_mut().zip(&self.known).zip(&curve) {
             *guess = known + (*moved as f32).clamp(-reach, reach);
         }
         told
     }
 
-    fn contour(
-        &self,
-        front: &Front,
-        (fraction, across): (f32, f32),
-        certain: &Certainty,
-    ) -> Contour {
-        let length = front.lines.length as f32;
-        let position = moved_across(&self.guess, across);
-        let limit = 0.8 * self.windows.reach();
+    fn contour(&self, certain: &Certainty) -> Contour {
+        let position = moved_across(&self.guess, self.across);
+        let limit = AT_LIMIT * self.windows.reach();
         let mut out = Contour::nothing(self.guess.len());
         let (mut sums, mut counted) = ((0.0f64, 0.0f64), 0.0);
         for line in 0..self.guess.len() {
             let guess = self.guess[line];
-            let inside = guess > 1.0 && guess < length - 2.0;
+            let inside = guess > 1.0 && guess < self.length - 2.0;
             let error = (certain.variance[line] * self.unknown + self.expected_variance).sqrt();
             let good = self.levels.significant[line] && !self.is_foreign(&self.edges[line]);
             if good && inside && error < f64::from(ERROR_MOST) {
-                out.position[line] = position[line] - fraction;
+                out.position[line] = position[line] - self.fraction;
                 out.error[line] = error as f32;
                 let (z, f) = (self.own.0[line], self.own.1[line]);
                 if f > 0.0 {
                     let moved = position[line] - guess;
-                    let own = self.known[line] + z as f32 + moved - fraction;
+                    let own = self.known[line] + z as f32 + moved - self.fraction;
                     out.own[line] = (own, (1.0 / f).sqrt() as f32);
                 }
                 sums.0 += f64::from(self.levels.lithium[line]);

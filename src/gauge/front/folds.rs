@@ -7,7 +7,7 @@
 //! step by step. Until one of these is seen the line is NaN.
 
 use super::cells::CELL;
-use super::extent::{Extent, WALL_PX};
+use super::extent::{ELSEWHERE_PX, Extent, WALL_PX};
 use super::follow::Follower;
 
 /// Lithium folds when it does so along this share of the lines; one frame of so many is looked at,
@@ -15,8 +15,6 @@ use super::follow::Follower;
 const FOLDED_LEAST: f64 = 0.03;
 const LOOK_EVERY: u64 = 4;
 const LOOKS_MORE: u32 = 4;
-/// An edge that the area sees so much from the one that was followed is another one, px.
-pub const ELSEWHERE_PX: f32 = 8.0;
 /// Within so many lines someone must have known the edge to be so near, px.
 const NEIGHBOURS: usize = 8;
 const NEAR_PX: f32 = 8.0;
@@ -41,6 +39,8 @@ pub struct Folds {
 struct Line {
     /// The furthest edge at the last look, px.
     reach: f32,
+    /// An edge so far from it was another one, px.
+    elsewhere: f32,
     /// The same some frames before, and in which; and how many steps forward (or back) it took to
     /// get there.
     earlier: (f32, u64),
@@ -56,6 +56,7 @@ impl Folds {
     pub fn new(lines: usize) -> Folds {
         let line = Line {
             reach: f32::NAN,
+            elsewhere: ELSEWHERE_PX,
             earlier: (f32::NAN, 0),
             steps: 0,
             trusted: false,
@@ -76,6 +77,12 @@ impl Folds {
             || self.lines.iter().any(|line| line.disputed.is_some())
     }
 
+    /// The area's furthest edge along a line at the last look, px, where it is believed and another one than that at
+    /// `at`.
+    pub fn moved(&self, line: usize, at: f32) -> Option<f32> {
+        self.reach(line).filter(|reach| !((reach - at).abs() < self.lines[line].elsewhere))
+    }
+
     /// The area's furthest edge along a line at the last look, px, where it is believed.
     pub fn reach(&self, line: usize) -> Option<f32> {
         Some(self.lines[line].reach).filter(|reach| self.lines[line].trusted && reach.is_finite())
@@ -92,8 +99,9 @@ impl Folds {
     /// How far the area's furthest edge was from `at` at the last look, px; 0 where that is none of
     /// another edge.
     pub fn apart(&self, line: usize, at: f32) -> f32 {
-        let apart = (self.lines[line].reach - at).abs();
-        if apart > ELSEWHERE_PX { apart } else { 0.0 }
+        let Line { reach, elsewhere, .. } = self.lines[line];
+        let apart = (reach - at).abs();
+        if apart > elsewhere { apart } else { 0.0 }
     }
 
     /// Lines whose edge is elsewhere get it from the area where that is believed (these, in order),
@@ -127,7 +135,7 @@ impl Folds {
             if !((reach - state.reach).abs() < JUMP_PX) {
                 state.trusted = false;
             }
-            state.reach = reach;
+            (state.reach, state.elsewhere) = (reach, extent.elsewhere(line));
             state.step(frame);
             let agrees = agrees(extent, line, position[line]);
             if !reach.is_finite() || agrees {
@@ -188,7 +196,8 @@ fn agrees(extent: &Extent, line: usize, position: f32) -> bool {
             (low, high) = (low.min(reach), high.max(reach));
         }
     }
-    position > low - ELSEWHERE_PX && position < high + ELSEWHERE_PX
+    let elsewhere = extent.elsewhere(line);
+    position > low - elsewhere && position < high + elsewhere
 }
 
 /// Whether a neighbouring line has been known to end near there.

@@ -4,7 +4,7 @@
 use super::cells::CELL;
 use super::contour::joined_lines;
 use super::line::{KNOWN_LEAST, Line, RATE_OWN, TURN_FRAMES, UNSEEN, predicted, turns, updated};
-use super::neighbours::{fill_gaps, nearest, power, smoothed};
+use super::neighbours::{fill_gaps, nearest, power, power_smoothed, smoothed};
 use super::prior::ShapePrior;
 use super::together::{Shown, Together};
 use crate::gauge::median::median;
@@ -31,6 +31,8 @@ const SHARED_POSITION_LEAST: f64 = 2.0;
 const SHARED_VELOCITY: f64 = 0.5;
 const SHARED_VELOCITY_FEW: f64 = 2.0;
 const FEW: f64 = 6.0;
+/// As a share of the same lines, over how many (one sigma) neighbours are looked at together.
+const TOGETHER: f64 = 0.5;
 /// Frames before a velocity is known well enough to predict with it.
 const SEEN_LEAST: u64 = 4;
 /// Neighbouring lines err alike: so many count as one.
@@ -47,7 +49,8 @@ pub struct Follower {
     /// By how much all lines were elsewhere, where that was more than expected, px.
     surprise: f32,
     last_index: u64,
-    /// Lines that the contour joins, about.
+    /// One sigma of a typical line's own edge, px, and lines that the contour joins, about.
+    typical: f32,
     joined: f64,
     /// Each line's position, shared with its neighbours.
     shared: Vec<f32>,
@@ -66,6 +69,7 @@ impl Follower {
             covered: vec![0.0; lines],
             surprise: 0.0,
             last_index: 0,
+            typical: f32::NAN,
             joined: smooth_lines,
             shared: vec![f32::NAN; lines],
             smooth_lines,
@@ -85,7 +89,7 @@ impl Follower {
         own: &[(f32, f32)],
         particles: bool,
     ) {
-        let frames = index.saturating_sub(self.last_index).max(1) as f32;
+        let frames = self.frames_to(index).max(1.0);
         self.last_index = index;
         self.seen += 1;
         self.common = predicted(self.common, frames, ACCELERATION_COMMON);
@@ -164,7 +168,8 @@ impl Follower {
         let Some(error) = typical else { return };
         let at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
         let variance = self.mean_variances().map_or(0.0, |(p, _)| p);
-        let shown = Shown { at: &at, own, error, variance, lines: self.shared_lines().0 };
+        let lines = (TOGETHER * self.joined).max(SHARED_POSITION_LEAST);
+        let shown = Shown { at: &at, own, error, variance, lines };
         let moved = self.together.take(frames, &shown);
         for (k, (line, moved)) in self.lines.iter_mut().zip(moved).enumerate() {
             if particles {
@@ -177,6 +182,7 @@ impl Follower {
 
     fn share(&mut self, typical: Option<f32>) {
         if let Some(typical) = typical {
+            self.typical = typical;
             self.joined = joined_lines(f64::from(typical), self.smooth_lines);
         }
         let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
@@ -212,11 +218,11 @@ impl Follower {
             return ShapePrior::default();
         };
         let (position, velocity) = self.shared_lines();
-        let told = p * power(position) + frames * frames * v * power(velocity);
+        let told = p * power_smoothed(position) + frames * frames * v * power_smoothed(velocity);
         // What lines do meanwhile by themselves.
         let own = ACCELERATION_OWN * ACCELERATION_OWN * frames.powi(3) / 3.0;
         let variance = told + own;
-        let alike = 1.0 / power(position.max(velocity));
+        let alike = 1.0 / power_smoothed(position.max(velocity));
         ShapePrior { information: 1.0 / (variance * alike), variance }
     }
 
@@ -264,6 +270,16 @@ impl Follower {
         self.shared[line] = at;
     }
 
+    /// One sigma of a typical line's own edge, px; NaN before any was seen.
+    pub fn typical_error(&self) -> f32 {
+        self.typical
+    }
+
+    /// Frames from the last one taken to this one.
+    pub fn frames_to(&self, index: u64) -> f32 {
+        index.saturating_sub(self.last_index) as f32
+    }
+
     /// Number of lines.
     pub fn count(&self) -> usize {
         self.lines.len()
@@ -306,7 +322,7 @@ impl Follower {
 
     /// Where each line should stand in a frame; NaN where never seen.
     pub fn expected_at(&self, index: u64) -> Vec<f32> {
-        let frames = index.saturating_sub(self.last_index) as f32;
+        let frames = self.frames_to(index);
         let pairs = self.shared.iter().zip(&self.lines);
         pairs.map(|(at, line)| at + frames * line.rate).collect()
     }

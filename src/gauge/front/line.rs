@@ -11,7 +11,7 @@ const COASTING: f32 = 0.9;
 /// A line, or all together, are elsewhere when they are so many sigma from where they were expected; and
 /// turn when they are so many times further in the next frame.
 const SURPRISING: f32 = 5.0;
-const TURNS: f32 = 1.5;
+const TURNS: f32 = 1.25;
 /// So many frames have passed by then.
 pub const TURN_FRAMES: f32 = 2.0;
 
@@ -64,7 +64,7 @@ impl Line {
     }
 }
 
-/// Whether something turns: what does is elsewhere in one frame and twice as far in the next: then its velocity is
+/// Whether something turns: what does is elsewhere in one frame and further in the next: then its velocity is
 /// another one. A particle that has come to lie over a line moves it once, and no further. `surprise` is
 /// by how much it was elsewhere in the frame before, `variance` that of `moved`, px².
 pub fn turns(surprise: &mut f32, moved: f32, variance: f32) -> bool {

@@ -99,6 +99,8 @@ pub struct Hints {
     expected_variance: f32,
     /// How well its shape is known.
     shape: ShapePrior,
+    /// Lines err so much by themselves that it may be far off: it is looked for in wide windows.
+    wide: bool,
     /// Brightness of the bare specimen over its mean, less 1, line by line; 0 where unknown.
     texture: Option<Arc<Vec<f32>>>,
     /// The same over cells.
@@ -245,7 +247,7 @@ impl Gauge for Front {
         observation: Observation,
         out: &mut Measurement,
     ) -> Hints {
-        state.summary.take(stamp, &observation, self.config.counter_along(&self.lines), out);
+        state.summary.take(stamp, observation, self.config.counter_along(&self.lines), out);
         state.summary.hints(heard_after(stamp.index, self.lag_frames))
     }
 }

@@ -7,25 +7,34 @@ pub fn power(lines: f64) -> f32 {
     0.282 / lines as f32
 }
 
+/// The power of a Gaussian mean's parabola, which [`smoothed`] takes.
+pub fn power_smoothed(lines: f64) -> f32 {
+    0.476 / lines as f32
+}
+
 /// Gaussian means over neighbouring lines of the same piece: a piece ends where the contour is torn.
 pub fn means(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
     over_neighbours(values, contour, sigma, |seen, _| seen.sum / seen.total)
 }
 
-/// The same of something that slopes. Beside its piece's end a mean would be that of a place further inside: it is the
-/// value of the straight line through the lines on the one side (J. Fan and I. Gijbels, *Local Polynomial Modelling*,
-/// 1996).
+/// The same of something that slopes and bends (J. Fan and I. Gijbels, *Local Polynomial Modelling*, 1996): the value
+/// of the parabola through the lines to both sides, since a mean would cut a finger's tip short by `σ²/2` times its
+/// curvature; beside its piece's end, of the straight line through those on the one side.
 pub fn smoothed(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
-    over_neighbours(values, contour, sigma, |seen, at_end| {
-        if !at_end {
-            return seen.sum / seen.total;
+    over_neighbours(values, contour, sigma, |seen, sides| match sides {
+        Sides::Both => {
+            let scale = seen.total * seen.fourth - seen.square * seen.square;
+            (seen.fourth * seen.sum - seen.square * seen.sum_square) / scale
         }
-        let scale = seen.total * seen.square - seen.way * seen.way;
-        (seen.square * seen.sum - seen.way * seen.sum_way) / scale
+        Sides::One => {
+            let scale = seen.total * seen.square - seen.way * seen.way;
+            (seen.square * seen.sum - seen.way * seen.sum_way) / scale
+        }
+        Sides::Few => seen.sum / seen.total,
     })
 }
 
-/// Weighted sums over the lines about one: of the weights, values, distances, their products and squares.
+/// Weighted sums over the lines about one: of the weights, of values, and of distances and their powers.
 #[derive(Default)]
 struct Sums {
     total: f32,
@@ -33,15 +42,23 @@ struct Sums {
     way: f32,
     sum_way: f32,
     square: f32,
+    sum_square: f32,
+    fourth: f32,
 }
 
-/// What `of` makes of each line's sums, and of whether it stands beside an end of a piece that has lines enough for a
-/// slope.
+/// Where a line stands in its piece: all that lie near enough are there, or those of one side, or fewer.
+enum Sides {
+    Both,
+    One,
+    Few,
+}
+
+/// What `of` makes of each line's sums.
 fn over_neighbours(
     values: &[f32],
     contour: &[f32],
     sigma: f64,
-    of: impl Fn(&Sums, bool) -> f32,
+    of: impl Fn(&Sums, &Sides) -> f32,
 ) -> Vec<f32> {
     let reach = (3.0 * sigma).ceil() as usize;
     let taps: Vec<f32> =
@@ -56,13 +73,21 @@ fn over_neighbours(
             let mut seen = Sums::default();
             for j in lines.clone() {
                 let (tap, way) = (taps[j.abs_diff(k)], j as f32 - k as f32);
+                let square = way * way;
                 seen.total += tap;
                 seen.sum += tap * values[j];
                 seen.way += tap * way;
                 seen.sum_way += tap * way * values[j];
-                seen.square += tap * way * way;
+                seen.square += tap * square;
+                seen.sum_square += tap * square * values[j];
+                seen.fourth += tap * square * square;
             }
-            out.push(of(&seen, lines.len() > reach && lines.len() < 2 * reach + 1));
+            let sides = match lines.len() {
+                all if all == 2 * reach + 1 => Sides::Both,
+                some if some > reach => Sides::One,
+                _ => Sides::Few,
+            };
+            out.push(of(&seen, &sides));
         }
         first = end;
     }
@@ -100,6 +125,18 @@ mod tests {
             assert!((found - true_value).abs() < 1e-3, "{found}, not {true_value}");
         }
         assert!(means(&slope, &slope, 4.0)[0] > 0.8);
+    }
+
+    #[test]
+    fn a_finger_keeps_its_tip() {
+        let finger: Vec<f32> =
+            (0..100).map(|k| 100.0 * (-0.5 * ((k as f32 - 50.0) / 14.0).powi(2)).exp()).collect();
+        let tip = smoothed(&finger, &finger, 4.0)[50];
+        assert!((tip - 100.0).abs() < 0.3, "{tip}, not 100");
+        // A line's share in each of the others, squared, is what its noise leaves there.
+        let alone: Vec<f32> = (0..100).map(|k| f32::from(u8::from(k == 50))).collect();
+        let left: f32 = smoothed(&alone, &[0.0; 100], 4.0).iter().map(|share| share * share).sum();
+        assert!((left / power_smoothed(4.0) - 1.0).abs() < 0.05, "{left}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::windows::Windows;
 const BAND: usize = 4;
 /// Log-likelihood that a pixel of displacement from band to band costs, and all of it at most: a
 /// dendrite's wall is steeper than any curve.
-const JUMP_COST: f32 = 1.0;
+const JUMP_COST: f32 = 0.5;
 const JUMP_MOST: f32 = 12.0;
 /// How far edges stray from where they are expected, px (one sigma).
 const STRAY_PX: f32 = 8.0;

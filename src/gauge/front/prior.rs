@@ -21,6 +21,13 @@ pub struct ShapePrior {
 }
 
 impl ShapePrior {
+    /// Whether it says something beside lines of this information (1/px²).
+    pub fn counts_beside(&self, f: &[f64]) -> bool {
+        let total: f64 = f.iter().sum();
+        let little = LITTLE * total / f.len() as f64;
+        f64::from(self.information) > little && total > 0.0 && self.variance > 0.0
+    }
+
     /// Lines' displacements from the expected contour (px) and their information (1/px²) with that of the
     /// expectation, which is one of the shape: the displacement of all lines together is free. Nothing where the
     /// lines say far more.
@@ -30,11 +37,11 @@ impl ShapePrior {
         f: &[f64],
         stiffness: &[f64],
     ) -> Option<(Vec<f64>, Vec<f64>)> {
-        let (prior, variance) = (f64::from(self.information), f64::from(self.variance));
-        let total: f64 = f.iter().sum();
-        if !(prior > LITTLE * total / f.len() as f64 && total > 0.0 && variance > 0.0) {
+        if !self.counts_beside(f) {
             return None;
         }
+        let (prior, variance) = (f64::from(self.information), f64::from(self.variance));
+        let total: f64 = f.iter().sum();
         let curve = join(z, f, stiffness);
         let common = f.iter().zip(&curve).map(|(f, at)| f * at).sum::<f64>() / total;
         let lines = z.iter().zip(f).zip(&curve).map(|((z, f), at)| {

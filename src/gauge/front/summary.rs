@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::contour::{Contour, TEAR_PX};
 use super::extent::{EDGE_PX, Extent};
-use super::folds::{ELSEWHERE_PX, Folds};
+use super::fit::Fit;
+use super::folds::Folds;
 use super::follow::Follower;
 use super::measure::{Measuring, Seen};
 use super::particles::Particles;
@@ -29,6 +30,8 @@ const FIRST_FRAMES: u64 = 4;
 const BELIEVED_AFTER: u32 = 12;
 /// Nor is one believed whose scatter exceeds that of the frames before by this factor.
 const SCATTER_MOST: f32 = 20.0;
+/// Lines that err so much are looked for in wide windows, px.
+const WIDE_PX: f32 = 2.5;
 /// How much of a frame's edge width, scatter and contrast the hints take over.
 const SHARE_NEW: f32 = 0.1;
 /// Where so many frames in a row had to be searched, the next are searched at once, but for one of so many.
@@ -88,12 +91,13 @@ impl Summary {
     pub fn take(
         &mut self,
         stamp: &Stamp,
-        observation: &Observation,
+        mut observation: Observation,
         counter: Option<f64>,
         out: &mut Measurement,
     ) {
         self.keep_time(stamp);
         self.frames += 1;
+        let again = observation.contour.again.take();
         let contour = &observation.contour;
         let found = contour.share_found();
         let searched = observation.searched && found >= FOUND_LEAST;
@@ -101,10 +105,13 @@ impl Summary {
         if let Some(extent) = observation.extent.as_ref().filter(|extent| extent.alone) {
             // What was followed as a contour has not become a mere area from one frame to the next.
             if self.follower.seen == 0 {
-                self.take_area(stamp, observation, extent, counter, out);
+                self.take_area(stamp, &observation, extent, counter, out);
             }
             return;
         }
+        let refined = again.and_then(|fit| self.refine(stamp, *fit));
+        // Whether it is where it was is asked of what the frame said by itself.
+        let (seen, contour) = (contour, refined.as_ref().unwrap_or(contour));
         let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
         let extent = observation.extent.as_ref();
         if let Some(extent) = extent
@@ -114,7 +121,7 @@ impl Summary {
         }
         let replaced =
             self.folds.look(self.frames, extent, &self.follower, &mut position, &mut error);
-        if found < FOUND_LEAST || !self.is_believed(stamp, contour, &replaced) {
+        if found < FOUND_LEAST || !self.is_believed(stamp, seen, &replaced) {
             return;
         }
         let mut told = vec![Told::Edge; position.len()];
@@ -124,9 +131,7 @@ impl Summary {
         let unseen = |line: &usize| told[*line] == Told::Region || position[*line].is_nan();
         for line in (0..position.len()).filter(unseen) {
             // Lines that no edge is seen in are not followed into nowhere.
-            if let Some(reach) = self.folds.reach(line)
-                && !((self.follower.position(line).0 - reach).abs() < ELSEWHERE_PX)
-            {
+            if let Some(reach) = self.folds.moved(line, self.follower.position(line).0) {
                 self.follower.place(line, reach);
             }
         }
@@ -160,6 +165,16 @@ impl Summary {
         };
         self.measuring.measure(stamp, seen, &self.follower, out);
         out.quality = (found as f32 / contour.excess.max(1.0).sqrt()).clamp(0.0, 1.0);
+    }
+
+    /// The contour once more about where all frames before expect it.
+    fn refine(&self, stamp: &Stamp, fit: Fit) -> Option<Contour> {
+        let ahead = self.follower.frames_to(stamp.index);
+        let expected = self.follower.predicted(ahead, self.lines.length)?;
+        let (shape, variance) =
+            (self.follower.shape_prior(ahead), self.follower.expected_variance(ahead));
+        Some(fit.again(&expected, shape, variance, self.folds.are_there()))
+            .filter(|found| found.share_found() >= FOUND_LEAST)
     }
 
     /// Takes a frame in which the region alone tells where lithium is.
@@ -203,6 +218,7 @@ impl Summary {
             contour: expected.map(Arc::new),
             expected_variance: self.follower.expected_variance(lag_frames),
             shape: self.follower.shape_prior(lag_frames),
+            wide: self.follower.typical_error() > WIDE_PX,
             texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.pixels)),
             cell_texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.cells)),
             texture_share: self.texture_share,

@@ -9,7 +9,7 @@ use super::neighbours::{means, power};
 const ACCELERATION: f32 = 0.06;
 /// They are elsewhere when they are by so many sigma in the mean over frames of which each new one has this share;
 /// the further, the surer.
-const AWAY_SIGMA: f32 = 3.5;
+const AWAY_SIGMA: f32 = 2.0;
 const NEW: f32 = 0.25;
 
 /// What neighbours have shown of late.
