@@ -22,7 +22,7 @@ use crate::gauge::View;
 
 /// A round that moves no open station further than this is the last, px; and of a station that has not
 /// moved further since it was last evaluated the equations of then still hold.
-const SETTLED_PX: f32 = 0.12;
+const SETTLED_PX: f32 = 0.25;
 /// The same for depth and point spread, as shares of them.
 const SETTLED_SHARE: f32 = 0.02;
 /// Newton rounds at most.

@@ -22,7 +22,14 @@ const ROUNDS: usize = 3;
 const ROUNDS_WIDE: usize = 4;
 /// A round that moves no line further than this is the last, px: of the half squared step, over the
 /// edge's width, that is left, no line's error has a twentieth.
-const SETTLED_PX: f32 = 0.1;
+const SETTLED_PX: f32 = 0.2;
+/// A line's start is the mean of so many lines to either side where the path strays no further from that, px.
+const BESIDE: usize = 16;
+const STRAY_PX: f32 = 3.0;
+/// Where no line has moved further, the brightness of both sides is what it was, px.
+const LEVELS_HOLD_PX: f32 = 1.0;
+/// Lines that are known so well by themselves (1/px²) are found wherever they were expected, where nothing folds.
+const SURE: f64 = 1.5;
 /// A line's step by its score at most, in widths of the edge; or in its own sigma, since what a weak line asks for by
 /// chance is taken out by its neighbours, and cut off would weaken these.
 const STEP_MOST: f32 = 2.0;
@@ -134,7 +141,8 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
     };
     fit.find_path();
     let mut contour = fit.settle(if wide { ROUNDS_WIDE } else { ROUNDS });
-    if hints.shape.counts_beside(&fit.own.1) {
+    let told = fit.own.1.iter().sum::<f64>() / fit.own.1.len() as f64;
+    if hints.shape.counts_beside(&fit.own.1) && (told < SURE || hints.folded) {
         contour.again = Some(Box::new(fit));
     }
     contour
@@ -180,15 +188,18 @@ impl Fit {
     /// Rounds of Fisher scoring from the guess.
     fn settle(&mut self, rounds: usize) -> Contour {
         let mut told = Told::default();
+        let mut moved = f32::INFINITY;
         for round in 0..rounds {
-            self.see_levels();
+            if moved > LEVELS_HOLD_PX {
+                self.see_levels();
+            }
             self.sum_edges();
             if round + 2 == rounds {
                 self.measure_scatter();
             }
             let before = self.guess.clone();
             told = self.move_edges(round > 0);
-            let moved =
+            moved =
                 self.guess.iter().zip(&before).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
             if round + 2 >= rounds && moved < SETTLED_PX {
                 break;
@@ -213,8 +224,15 @@ impl Fit {
         self.levels = Levels::of(&self.sides, self.sign, self.contrast, self.noise());
         sums::evidence(&self.windows, &self.levels, self.excess.max(1.0), &mut evidence);
         let moved = most_probable(&self.windows, &evidence, &self.known, &self.slope);
-        for ((guess, known), moved) in self.guess.iter_mut().zip(&self.known).zip(&moved) {
-            *guess = known + moved;
+        // A band's place is one of whole pixels, and strays as its few lines do: neighbours' mean is a better start.
+        let mut sums = vec![0.0f32; moved.len() + 1];
+        for (k, moved) in moved.iter().enumerate() {
+            sums[k + 1] = sums[k] + moved;
+        }
+        for (k, (guess, known)) in self.guess.iter_mut().zip(&self.known).enumerate() {
+            let (first, end) = (k.saturating_sub(BESIDE), (k + BESIDE + 1).min(moved.len()));
+            let mean = (sums[end] - sums[first]) / (end - first) as f32;
+            *guess = known + if (moved[k] - mean).abs() < STRAY_PX { mean } else { moved[k] };
         }
     }
 
@@ -303,8 +321,10 @@ impl Fit {
         // What is expected says nothing of the mean, and how well it is known is known poorly.
         let mut told = Told { mean: f.clone(), lines: None };
         if let Some(with_shape) = self.shape.joined_to(&z, &f, &self.stiffness) {
+            // Texture errs alike in frames that follow each other: what they say together is less than it seems.
+            let trusted = TRUSTED / f64::from(self.excess).max(1.0).powi(3);
             let pairs = f.iter().zip(&with_shape.1);
-            told.lines = Some(pairs.map(|(own, with)| own + TRUSTED * (with - own)).collect());
+            told.lines = Some(pairs.map(|(own, with)| own + trusted * (with - own)).collect());
             (z, f) = with_shape;
         }
         let mut curve = if self.may_bend {

@@ -95,17 +95,17 @@ pub fn join(z: &[f64], f: &[f64], stiffness: &[f64]) -> Vec<f64> {
     let mut at: Vec<f64> = z.iter().zip(f).map(|(z, f)| f * z).collect();
     let mut before = [0.0; 2];
     for k in 0..at.len() {
-        if k >= 1 {
-            at[k] -= next[k - 1] * before[0];
-        }
         if k >= 2 {
             at[k] -= second[k - 2] * before[1];
+        }
+        if k >= 1 {
+            at[k] -= next[k - 1] * before[0];
         }
         before = [at[k], before[0]];
     }
     let mut after = [0.0; 2];
     for k in (0..at.len()).rev() {
-        at[k] = at[k] * inverse[k] - next[k] * after[0] - second[k] * after[1];
+        at[k] = at[k] * inverse[k] - second[k] * after[1] - next[k] * after[0];
         after = [at[k], after[0]];
     }
     at
@@ -179,15 +179,18 @@ impl Factors {
             next[k] -= 2.0 * s;
             second[k - 1] += s;
         }
-        let (mut pivots, mut l, mut l2) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+        // Each pivot waits for the one before: what it takes from the rows above is multiplied out as far as that
+        // goes beforehand.
+        let (mut inverse, mut further_squared) = ([0.0; 2], [0.0; 2]);
+        let (mut beside_squared, mut both) = (0.0, 0.0);
         for k in 0..n {
-            let pivot = main[k] - l[0] * l[0] * pivots[0] - l2[1] * l2[1] * pivots[1];
-            let beside = next[k] - l[0] * l2[0] * pivots[0];
-            let inverse = 1.0 / pivot;
-            pivots = [pivot, pivots[0]];
-            l = [beside * inverse, l[0]];
-            l2 = [second[k] * inverse, l2[0]];
-            (main[k], next[k], second[k]) = (inverse, l[0], l2[0]);
+            let pivot = main[k] - further_squared[1] * inverse[1] - beside_squared * inverse[0];
+            let beside = next[k] - both * inverse[0];
+            let further = second[k];
+            inverse = [1.0 / pivot, inverse[0]];
+            further_squared = [further * further, further_squared[0]];
+            (beside_squared, both) = (beside * beside, beside * further);
+            (main[k], next[k], second[k]) = (inverse[0], beside * inverse[0], further * inverse[0]);
         }
         Factors { inverse: main, next, second }
     }

@@ -230,6 +230,7 @@ impl Summary {
             hidden: self.particles.hidden(at, self.lines.count).map(Arc::new),
             particles: self.particles.were_seen(),
             search: self.searched >= SEARCHED_LEAST && !self.frames.is_multiple_of(FOLLOW_EVERY),
+            folded: self.folds.are_there(),
             wants_extent: self.folds.want_look(self.frames) || is_torn,
         }
     }

@@ -168,15 +168,21 @@ pub fn sides(windows: &Windows, edge: &[f32], wide: &[f32], out: &mut Vec<[SideS
     out.clear();
     for (block, pixels) in windows.blocks().enumerate() {
         let (edges, wides) = (of_block(edge, block, 0.0), of_block(wide, block, 1.0));
+        let ends: [f32; LANES] = std::array::from_fn(|k| edges[k] - CLEAR * wides[k]);
+        let begins: [f32; LANES] = std::array::from_fn(|k| edges[k] + CLEAR * wides[k]);
+        // Beyond these no line has any of that side.
+        let end = (ends.into_iter().fold(0.0, f32::max).ceil() as usize).min(pixels.len());
+        let begin =
+            (begins.into_iter().fold(f32::INFINITY, f32::min).max(0.0) as usize).min(pixels.len());
         // One side after the other: sums of both would not fit into the registers.
         let [lithium, bare] = [true, false].map(|lithium| {
             let mut sums: Sums<6> = [[0.0; LANES]; 6];
-            for (x, pixel) in pixels.iter().enumerate() {
-                let x = x as f32;
+            let part = if lithium { &pixels[..end] } else { &pixels[begin..] };
+            let first = if lithium { 0 } else { begin };
+            for (k, pixel) in part.iter().enumerate() {
+                let x = (first + k) as f32;
                 for lane in 0..LANES {
-                    let (last, first) =
-                        (edges[lane] - CLEAR * wides[lane], edges[lane] + CLEAR * wides[lane]);
-                    let inside = if lithium { x < last } else { x > first };
+                    let inside = if lithium { x < ends[lane] } else { x > begins[lane] };
                     let seen = if inside { pixel.seen[lane] } else { 0.0 };
                     let (s, t) = (seen * pixel.signal[lane], seen * pixel.texture[lane]);
                     sums[0][lane] += seen;
