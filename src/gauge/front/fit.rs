@@ -28,8 +28,10 @@ const BESIDE: usize = 16;
 const STRAY_PX: f32 = 3.0;
 /// Where no line has moved further, the brightness of both sides is what it was, px.
 const LEVELS_HOLD_PX: f32 = 1.0;
-/// Lines that are known so well by themselves (1/px²) are found wherever they were expected, where nothing folds.
+/// Lines that are known so well by themselves (1/px²) are found as well where they were expected no further off than
+/// this, px.
 const SURE: f64 = 1.5;
+const NEAR_PX: f32 = 1.0;
 /// A line's step by its score at most, in widths of the edge; or in its own sigma, since what a weak line asks for by
 /// chance is taken out by its neighbours, and cut off would weaken these.
 const STEP_MOST: f32 = 2.0;
@@ -141,8 +143,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
     };
     fit.find_path();
     let mut contour = fit.settle(if wide { ROUNDS_WIDE } else { ROUNDS });
-    let told = fit.own.1.iter().sum::<f64>() / fit.own.1.len() as f64;
-    if hints.shape.counts_beside(&fit.own.1) && (told < SURE || hints.folded) {
+    if hints.shape.counts_beside(&fit.own.1) {
         contour.again = Some(Box::new(fit));
     }
     contour
@@ -159,14 +160,21 @@ impl Fit {
     /// expected some frames ahead; at a few counts per pixel a finger that speeds up is pixels further by then, and
     /// what a line's score says of that saturates. Once all frames before this one are known, it is expected to one.
     /// Where lithium is `folded` edges beyond their windows stay where they were found: another fold may be there.
+    /// Nothing where that would change nothing: lines that are known well by themselves, and were expected near there.
     pub fn again(
         mut self,
         expected: &[f32],
         shape: ShapePrior,
         variance: f32,
         folded: bool,
-    ) -> Contour {
-        self.known = in_view(expected, self.fraction, self.across);
+    ) -> Option<Contour> {
+        let known = in_view(expected, self.fraction, self.across);
+        let told = self.own.1.iter().sum::<f64>() / self.own.1.len() as f64;
+        let near = known.iter().zip(&self.known).all(|(a, b)| (a - b).abs() < NEAR_PX);
+        if told > SURE && near && !folded {
+            return None;
+        }
+        self.known = known;
         let lines = if folded { 0..self.known.len() } else { 0..0 };
         let (middle, reach) = (self.windows.width as f32 / 2.0, self.windows.reach());
         for line in lines {
@@ -182,7 +190,7 @@ impl Fit {
         self.guess.clone_from(&self.known);
         self.shape = shape;
         self.expected_variance = f64::from(variance);
-        self.settle(ROUNDS)
+        Some(self.settle(ROUNDS))
     }
 
     /// Rounds of Fisher scoring from the guess.

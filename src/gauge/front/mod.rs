@@ -115,8 +115,6 @@ pub struct Hints {
     no_texture: bool,
     /// Lithium's area is wanted.
     wants_extent: bool,
-    /// It folds over itself.
-    folded: bool,
     /// What drifting particles lie over.
     hidden: Option<Arc<Hidden>>,
     /// Neighbouring lines that are elsewhere may be a particle: some were seen.

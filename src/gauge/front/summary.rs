@@ -173,7 +173,7 @@ impl Summary {
         let expected = self.follower.predicted(ahead, self.lines.length)?;
         let (shape, variance) =
             (self.follower.shape_prior(ahead), self.follower.expected_variance(ahead));
-        Some(fit.again(&expected, shape, variance, self.folds.are_there()))
+        fit.again(&expected, shape, variance, self.folds.are_there())
             .filter(|found| found.share_found() >= FOUND_LEAST)
     }
 
@@ -230,7 +230,6 @@ impl Summary {
             hidden: self.particles.hidden(at, self.lines.count).map(Arc::new),
             particles: self.particles.were_seen(),
             search: self.searched >= SEARCHED_LEAST && !self.frames.is_multiple_of(FOLLOW_EVERY),
-            folded: self.folds.are_there(),
             wants_extent: self.folds.want_look(self.frames) || is_torn,
         }
     }
