@@ -41,7 +41,7 @@ pub use config::FrontConfig;
 use contour::Contour;
 use extent::Extent;
 use fit::fit;
-use neighbours::smoothed;
+use neighbours::straightened;
 use particles::Hidden;
 use prior::ShapePrior;
 use summary::Summary;
@@ -172,11 +172,11 @@ impl Front {
         let coarse = search::search(cells, self.config.lithium, noise, self.lines.count)?;
         // What is finer than the lines that are joined is noise of the cells, and of the fits before.
         let smooth = self.config.smooth_lines;
-        let mut known = smoothed(&coarse, &coarse, 2.0 * smooth);
+        let mut known = straightened(&coarse, &coarse, 2.0 * smooth);
         let mut found = fit(self, view, &known, true, hints);
         for _ in 0..2 {
             known = found.filled(&known);
-            known = smoothed(&known, &known, smooth);
+            known = straightened(&known, &known, smooth);
             found = fit(self, view, &known, true, hints);
         }
         (found.sigma_px < SIGMA_MOST).then_some(found)

@@ -26,11 +26,16 @@ pub fn smoothed(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
             let scale = seen.total * seen.fourth - seen.square * seen.square;
             (seen.fourth * seen.sum - seen.square * seen.sum_square) / scale
         }
-        Sides::One => {
-            let scale = seen.total * seen.square - seen.way * seen.way;
-            (seen.square * seen.sum - seen.way * seen.sum_way) / scale
-        }
+        Sides::One => seen.on_a_line(),
         Sides::Few => seen.sum / seen.total,
+    })
+}
+
+/// The same without its bends, which are noise in what was searched for by cells: means, and beside an end straight lines.
+pub fn straightened(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
+    over_neighbours(values, contour, sigma, |seen, sides| match sides {
+        Sides::One => seen.on_a_line(),
+        Sides::Both | Sides::Few => seen.sum / seen.total,
     })
 }
 
@@ -44,6 +49,14 @@ struct Sums {
     square: f32,
     sum_square: f32,
     fourth: f32,
+}
+
+impl Sums {
+    /// The value of the straight line through all.
+    fn on_a_line(&self) -> f32 {
+        let scale = self.total * self.square - self.way * self.way;
+        (self.square * self.sum - self.way * self.sum_way) / scale
+    }
 }
 
 /// Where a line stands in its piece: all that lie near enough are there, or those of one side, or fewer.
