@@ -7,7 +7,7 @@ use crate::frame::lanes::LANES;
 use crate::gauge::View;
 use crate::gauge::lines::Lines;
 
-/// Half of the window about the expected edge, px; with a blurred edge, or in a first search, more.
+/// Half of the window about the expected edge, px; with a blurred edge, at few counts, or in a first search, more.
 const HALF: usize = 16;
 const HALF_WIDE: usize = 32;
 /// Edges blurrier than this need the wide window, px.
