@@ -39,7 +39,8 @@ pub struct Contour {
     pub texture_share: f32,
     /// Lines whose edge stands at the end of its window.
     pub at_limit: usize,
-    /// Where one frame says little: its windows, in which it is looked for once more when all frames before are known.
+    /// Where the expected shape counts: its windows, in which it may be looked for once more when all frames before are
+    /// known.
     pub again: Option<Box<Fit>>,
 }
 

@@ -111,7 +111,7 @@ impl Summary {
         }
         let refined = again.and_then(|fit| self.refine(stamp, *fit));
         // Whether it is where it was is asked of what the frame said by itself.
-        let (seen, contour) = (contour, refined.as_ref().unwrap_or(contour));
+        let (by_itself, contour) = (contour, refined.as_ref().unwrap_or(contour));
         let (mut position, mut error) = (contour.position.clone(), contour.error.clone());
         let extent = observation.extent.as_ref();
         if let Some(extent) = extent
@@ -121,7 +121,7 @@ impl Summary {
         }
         let replaced =
             self.folds.look(self.frames, extent, &self.follower, &mut position, &mut error);
-        if found < FOUND_LEAST || !self.is_believed(stamp, seen, &replaced) {
+        if found < FOUND_LEAST || !self.is_believed(stamp, by_itself, &replaced) {
             return;
         }
         let mut told = vec![Told::Edge; position.len()];

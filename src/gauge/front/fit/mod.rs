@@ -7,6 +7,8 @@
 //! that is already known stays sharp. How much the score scatters is measured beside the edge,
 //! where it should be zero: camera noise, texture and all. Errors follow from that.
 
+mod again;
+
 use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
 use super::contour::{Contour, ERROR_MOST, moved_across, slopes, stiffness};
@@ -23,15 +25,11 @@ const ROUNDS_WIDE: usize = 4;
 /// A round that moves no line further than this is the last, px: of the half squared step, over the
 /// edge's width, that is left, no line's error has a twentieth.
 const SETTLED_PX: f32 = 0.2;
-/// A line's start is the mean of so many lines to either side where the path strays no further from that, px.
+/// A line's start is the mean of the path over so many lines to either side, where the path is no further from that, px.
 const BESIDE: usize = 16;
-const STRAY_PX: f32 = 3.0;
+const OFF_MEAN_PX: f32 = 3.0;
 /// Where no line has moved further, the brightness of both sides is what it was, px.
 const LEVELS_HOLD_PX: f32 = 1.0;
-/// Lines that are known so well by themselves (1/px²) are found as well where they were expected no further off than
-/// this, px.
-const SURE: f64 = 1.5;
-const NEAR_PX: f32 = 1.0;
 /// A line's step by its score at most, in widths of the edge; or in its own sigma, since what a weak line asks for by
 /// chance is taken out by its neighbours, and cut off would weaken these.
 const STEP_MOST: f32 = 2.0;
@@ -155,44 +153,6 @@ fn in_view(contour: &[f32], fraction: f32, across: f32) -> Vec<f32> {
 }
 
 impl Fit {
-    /// The same frame's contour near another expectation (px from the starting edge, reference coordinates), whose
-    /// shape is known so well, and whose finer part has this variance (px²). An observer is told where the front was
-    /// expected some frames ahead; at a few counts per pixel a finger that speeds up is pixels further by then, and
-    /// what a line's score says of that saturates. Once all frames before this one are known, it is expected to one.
-    /// Where lithium is `folded` edges beyond their windows stay where they were found: another fold may be there.
-    /// Nothing where that would change nothing: lines that are known well by themselves, and were expected near there.
-    pub fn again(
-        mut self,
-        expected: &[f32],
-        shape: ShapePrior,
-        variance: f32,
-        folded: bool,
-    ) -> Option<Contour> {
-        let known = in_view(expected, self.fraction, self.across);
-        let told = self.own.1.iter().sum::<f64>() / self.own.1.len() as f64;
-        let near = known.iter().zip(&self.known).all(|(a, b)| (a - b).abs() < NEAR_PX);
-        if told > SURE && near && !folded {
-            return None;
-        }
-        self.known = known;
-        let lines = if folded { 0..self.known.len() } else { 0..0 };
-        let (middle, reach) = (self.windows.width as f32 / 2.0, self.windows.reach());
-        for line in lines {
-            let from_middle = |at: f32| (at - self.windows.start[line] as f32 - middle).abs();
-            let (known, guess) = (self.known[line], self.guess[line]);
-            let seen = self.levels.significant[line] && from_middle(guess) < AT_LIMIT * reach;
-            if seen && from_middle(known) >= reach {
-                self.known[line] = guess;
-            }
-        }
-        self.slope = slopes(&self.known);
-        self.stiffness = stiffness(&self.known, &self.slope, self.smooth_lines);
-        self.guess.clone_from(&self.known);
-        self.shape = shape;
-        self.expected_variance = f64::from(variance);
-        Some(self.settle(ROUNDS))
-    }
-
     /// Rounds of Fisher scoring from the guess.
     fn settle(&mut self, rounds: usize) -> Contour {
         let mut told = Told::default();
@@ -240,7 +200,7 @@ impl Fit {
         for (k, (guess, known)) in self.guess.iter_mut().zip(&self.known).enumerate() {
             let (first, end) = (k.saturating_sub(BESIDE), (k + BESIDE + 1).min(moved.len()));
             let mean = (sums[end] - sums[first]) / (end - first) as f32;
-            *guess = known + if (moved[k] - mean).abs() < STRAY_PX { mean } else { moved[k] };
+            *guess = known + if (moved[k] - mean).abs() < OFF_MEAN_PX { mean } else { moved[k] };
         }
     }
 
