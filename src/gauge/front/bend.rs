@@ -10,12 +10,12 @@ const COHERENT: [(usize, f64); 2] = [(9, 3.0), (3, 4.5)];
 const RELAXATIONS: usize = 4;
 
 /// The curve that [`join`] makes of each line's own estimate `z` (px) with its information `f` (1/px²), bent where
-/// neighbours ask for it together; the stiffness (1/px²) is less there afterwards. Not where particles drift:
-/// neighbours that one covers are off together too.
-pub fn join_bent(z: &[f64], f: &[f64], stiffness: &mut [f64]) -> Vec<f64> {
+/// neighbours ask for it together; the stiffness (1/px²) is less there afterwards. Not in lines that are `rigid`, of
+/// which no entry means none: neighbours that a particle covers are off together too.
+pub fn join_bent(z: &[f64], f: &[f64], stiffness: &mut [f64], rigid: &[bool]) -> Vec<f64> {
     let mut curve = join(z, f, stiffness);
     for _ in 0..RELAXATIONS {
-        if !relax(stiffness, z, f, &curve) {
+        if !relax(stiffness, z, f, &curve, rigid) {
             break;
         }
         curve = join(z, f, stiffness);
@@ -30,7 +30,7 @@ pub fn join_bent(z: &[f64], f: &[f64], stiffness: &mut [f64]) -> Vec<f64> {
 /// B. W. Silverman, Ann. Stat. 12, 898, 1984). A corner, where a finger leaves the front, is only
 /// three lines wide. Single lines that see something else do not count.
 /// False where there is no such place.
-fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64]) -> bool {
+fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64], rigid: &[bool]) -> bool {
     let n = z.len();
     let mut sums = vec![(0.0, 0.0); n + 1];
     for k in 0..n {
@@ -39,7 +39,7 @@ fn relax(stiffness: &mut [f64], z: &[f64], f: &[f64], curve: &[f64]) -> bool {
     }
     let mut relaxed = false;
     for k in 0..n {
-        if !(stiffness[k] > 0.0) {
+        if !(stiffness[k] > 0.0) || rigid.get(k) == Some(&true) {
             continue;
         }
         let mut most: f64 = 0.0;
@@ -69,7 +69,7 @@ mod tests {
         let bend = 0.3 / 256.0;
         let (f, mut stiffness) = (vec![4.0; 200], vec![1.0 / (bend * bend); 200]);
         let z: Vec<f64> = (0..200).map(displacement).collect();
-        join_bent(&z, &f, &mut stiffness)
+        join_bent(&z, &f, &mut stiffness, &[])
     }
 
     #[test]

@@ -25,7 +25,10 @@ const JUMP_PX: f32 = 8.0;
 const STEP_FRAMES: u64 = 4;
 const STEPS: i8 = 2;
 const STEP_PX: std::ops::Range<f32> = 4.0..24.0;
-/// In the first frames nothing is known before; and what stays so many frames is believed.
+/// The followed edge is there where the cells show so much of its step.
+const STEP_LEAST: f32 = 0.5;
+/// In the first frames nothing is known before: lithium that hangs over is believed at once, what is one with the front
+/// after so many frames. Later what stays so many frames is believed.
 const FIRST_FRAMES: u64 = 8;
 const BELIEVED_AFTER: u64 = 60;
 
@@ -146,11 +149,18 @@ impl Folds {
                 }
                 continue;
             }
+            // What lies over the front takes as much from both sides of it, and leaves a step between them. Inside of
+            // lithium, or in a bay of it, there would be none.
+            if extent.is_one_piece(line) && extent.steps[line] > STEP_LEAST {
+                (state.trusted, state.disputed) = (false, None);
+                continue;
+            }
             let known = follower.position(line).0;
             let step_by_step =
                 state.steps.abs() >= STEPS && f32::from(state.steps) * (reach - known) > 0.0;
             let since = *state.disputed.get_or_insert(frame);
-            state.trusted |= frame < FIRST_FRAMES
+            let is_first = since < FIRST_FRAMES;
+            state.trusted |= is_first && (extent.folded[line] || frame >= since + FIRST_FRAMES)
                 || step_by_step
                 || frame >= since + BELIEVED_AFTER
                 || has_support(follower, line, reach);

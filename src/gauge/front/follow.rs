@@ -79,15 +79,15 @@ impl Follower {
 
     /// Takes a contour (px, NaN where there is none) with its one sigma, and each line's own edge.
     /// These move the lines: the joined contour knows of what was expected of it, and must not be
-    /// taken for news. Lines that see something else become NaN. Where particles drift, neighbours that are elsewhere
-    /// together may be one.
+    /// taken for news. Lines that see something else become NaN. Where there are particles, whatever neighbours are elsewhere
+    /// together may be one, and those that `particles` are near to are not followed; there are none if that is empty.
     pub fn take(
         &mut self,
         index: u64,
         position: &mut [f32],
         error: &[f32],
         own: &[(f32, f32)],
-        particles: bool,
+        particles: &[bool],
     ) {
         let frames = self.frames_to(index).max(1.0);
         self.last_index = index;
@@ -162,7 +162,7 @@ impl Follower {
         frames: f32,
         own: &[(f32, f32)],
         typical: Option<f32>,
-        particles: bool,
+        particles: &[bool],
     ) {
         self.covered.fill(0.0);
         let Some(error) = typical else { return };
@@ -172,9 +172,10 @@ impl Follower {
         let shown = Shown { at: &at, own, error, variance, lines };
         let moved = self.together.take(frames, &shown);
         for (k, (line, moved)) in self.lines.iter_mut().zip(moved).enumerate() {
-            if particles {
+            if !particles.is_empty() {
                 self.covered[k] = moved.off.abs();
-            } else {
+            }
+            if particles.get(k) != Some(&true) {
                 (line.at, line.rate) = (line.at + moved.further, line.rate + moved.faster);
             }
         }
@@ -355,7 +356,7 @@ mod tests {
         for index in 0..40 {
             let mut position: Vec<f32> = (0..64).map(|line| place(index, line)).collect();
             let own: Vec<(f32, f32)> = position.iter().map(|at| (*at, 0.1)).collect();
-            follower.take(index, &mut position, &[0.05; 64], &own, false);
+            follower.take(index, &mut position, &[0.05; 64], &own, &[]);
             lost += position.iter().filter(|at| at.is_nan()).count();
         }
         (follower, lost)

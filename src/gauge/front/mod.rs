@@ -117,8 +117,9 @@ pub struct Hints {
     wants_extent: bool,
     /// What drifting particles lie over.
     hidden: Option<Arc<Hidden>>,
-    /// Neighbouring lines that are elsewhere may be a particle: some were seen.
-    particles: bool,
+    /// Lines that particles are near to: where such are elsewhere together, a particle may be over them. Empty where
+    /// there are none.
+    particles: Arc<Vec<bool>>,
     /// Of late the contour was found by searching alone: it moves faster than it can be foreseen.
     search: bool,
 }
@@ -196,7 +197,7 @@ impl Front {
             return extent::see_alone(cells, lithium, cells.noise(view), lines);
         }
         let hidden = hints.hidden.as_deref().zip(hints.contour.as_deref().map(Vec::as_slice));
-        extent::see(cells, contour.brightness, hidden, &self.lines, view)
+        extent::see(cells, &contour.position, contour.brightness, hidden, &self.lines, view)
     }
 }
 

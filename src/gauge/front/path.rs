@@ -13,39 +13,51 @@ const JUMP_COST: f32 = 0.5;
 const JUMP_MOST: f32 = 12.0;
 /// How far edges stray from where they are expected, px (one sigma).
 const STRAY_PX: f32 = 8.0;
+/// In a search, so many pixels of a band say so much at most, and so much of what is expected counts: whole particles
+/// would lead the path round them, and all lines may stray together.
+const SAID_PX: i64 = 4;
+const SAID_MOST: f32 = 1.0;
+const SEARCHED_STRAY: f32 = 0.1;
 
 /// The likeliest displacement of each line from `known`, whole px, by the `evidence` of the pixels before each place
-/// of the windows for the bare specimen and against lithium.
+/// of the windows for the bare specimen and against lithium. In a search little is known of where it should be.
 pub fn most_probable(
     windows: &Windows,
     evidence: &[f32],
     known: &[f32],
     slope: &[f32],
+    searches: bool,
 ) -> Vec<f32> {
     let reach = windows.reach() as i64;
     let states = (2 * reach + 1) as usize;
     let mut total: Vec<f32> = vec![0.0; states];
+    let mut said: Vec<f32> = vec![0.0; states];
     let mut from: Vec<u16> = Vec::with_capacity(states * known.len().div_ceil(BAND));
     for (band, lines) in known.chunks(BAND).enumerate() {
         let steep = slope[band * BAND..][..lines.len()].iter().fold(0.0f32, |s, v| s.max(v.abs()));
         step(&mut total, JUMP_COST / (1.0 + steep), &mut from);
+        said.fill(0.0);
         for (k, known) in lines.iter().enumerate() {
             let line = band * BAND + k;
             let before = &evidence[line * (windows.width + 1)..][..windows.width + 1];
             let middle = known.round() as i64 - windows.start[line] as i64 - reach;
             let inside = usize::try_from(middle).ok().and_then(|at| before.get(at..at + states));
             if let Some(before) = inside {
-                total.iter_mut().zip(before).for_each(|(total, before)| *total -= before);
+                said.iter_mut().zip(before).for_each(|(said, before)| *said += before);
                 continue;
             }
-            for (state, total) in total.iter_mut().enumerate() {
+            for (state, said) in said.iter_mut().enumerate() {
                 let boundary = (middle + state as i64).clamp(0, windows.width as i64);
-                *total -= before[boundary as usize];
+                *said += before[boundary as usize];
             }
         }
-        for (state, total) in total.iter_mut().enumerate() {
+        if searches {
+            limit(&mut said);
+        }
+        let counts = lines.len() as f32 * if searches { SEARCHED_STRAY } else { 1.0 };
+        for (state, (total, said)) in total.iter_mut().zip(&said).enumerate() {
             let stray = (state as i64 - reach) as f32 / STRAY_PX;
-            *total -= 0.5 * stray * stray;
+            *total -= said + counts * 0.5 * stray * stray;
         }
     }
     let last = (0..states).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
@@ -57,6 +69,19 @@ pub fn most_probable(
         at = usize::from(from[band * states + at]);
     }
     (0..known.len()).map(|line| path[line / BAND]).collect()
+}
+
+/// Evidence of the pixels before each place, no few of which say more than they may.
+fn limit(said: &mut [f32]) {
+    let all = said.to_vec();
+    let last = all.len() as i64 - 1;
+    let at = |place: i64| all[place.clamp(0, last) as usize];
+    let mut sum = 0.0;
+    for (place, said) in said.iter_mut().enumerate() {
+        let (before, after) = (place as i64 - SAID_PX / 2, place as i64 + SAID_PX / 2);
+        sum += (at(after) - at(before)).clamp(-SAID_MOST, SAID_MOST) / SAID_PX as f32;
+        *said = sum;
+    }
 }
 
 /// From one band to the next: the best origin of each state (appended to `from`) and what `total`

@@ -142,8 +142,8 @@ impl Summary {
             self.learned = learned.or(self.learned.take());
         }
         self.remember(contour);
-        let particles = self.particles.were_seen();
-        self.follower.take(stamp.index, &mut position, &error, &contour.own, particles);
+        let near = self.near_particles(stamp.index, &self.follower.expected_at(stamp.index));
+        self.follower.take(stamp.index, &mut position, &error, &contour.own, &near);
         for (position, error) in position.iter().zip(&mut error) {
             if position.is_nan() {
                 *error = f32::NAN;
@@ -214,6 +214,8 @@ impl Summary {
         // Beside a wall lithium may grow over any line from one frame to the next.
         let torn = |pair: &[f32]| (pair[1] - pair[0]).abs() > TEAR_PX;
         let is_torn = expected.as_ref().is_some_and(|contour| contour.windows(2).any(torn));
+        let particles =
+            expected.as_ref().map(|contour| self.near_particles(at, contour)).unwrap_or_default();
         Hints {
             contour: expected.map(Arc::new),
             expected_variance: self.follower.expected_variance(lag_frames),
@@ -227,11 +229,17 @@ impl Summary {
             scatter: self.scatter,
             contrast: self.contrast,
             no_texture: !texture::is_wanted(self.frames),
-            hidden: self.particles.hidden(at, self.lines.count).map(Arc::new),
-            particles: self.particles.were_seen(),
+            hidden: self.particles.suspected(at, self.lines.count).map(Arc::new),
+            particles: Arc::new(particles),
             search: self.searched >= SEARCHED_LEAST && !self.frames.is_multiple_of(FOLLOW_EVERY),
             wants_extent: self.folds.want_look(self.frames) || is_torn,
         }
+    }
+
+    /// Lines that particles are near to in a frame, where the contour is expected there; none where there are none.
+    fn near_particles(&self, index: u64, contour: &[f32]) -> Vec<bool> {
+        let suspected = self.particles.suspected(index, self.lines.count);
+        suspected.map(|hidden| hidden.is_near(contour)).unwrap_or_default()
     }
 
     fn keep_time(&mut self, stamp: &Stamp) {

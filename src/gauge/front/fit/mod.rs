@@ -9,6 +9,8 @@
 
 mod again;
 
+use std::sync::Arc;
+
 use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
 use super::contour::{Contour, ERROR_MOST, moved_across, slopes, stiffness};
@@ -66,8 +68,8 @@ pub struct Fit {
     guess: Vec<f32>,
     slope: Vec<f32>,
     stiffness: Vec<f64>,
-    /// The curve may bend further than it was granted.
-    may_bend: bool,
+    /// Lines in which the curve must not bend further than it was granted; none if empty.
+    rigid: Arc<Vec<bool>>,
     sigma: f32,
     scatter: f32,
     excess: f32,
@@ -124,7 +126,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         stiffness: stiffness(&known, &slope, smooth_lines),
         slope,
         known,
-        may_bend: !hints.particles,
+        rigid: Arc::clone(&hints.particles),
         sigma,
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
@@ -139,7 +141,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         nulls: Vec::new(),
         own: (Vec::new(), Vec::new()),
     };
-    fit.find_path();
+    fit.find_path(wide);
     let mut contour = fit.settle(if wide { ROUNDS_WIDE } else { ROUNDS });
     if hints.shape.counts_beside(&fit.own.1) {
         contour.again = Some(Box::new(fit));
@@ -181,7 +183,7 @@ impl Fit {
     }
 
     /// Moves the guess to the most probable path.
-    fn find_path(&mut self) {
+    fn find_path(&mut self, searches: bool) {
         let half = self.windows.width as f32 / 2.0;
         // The outer parts of the windows, which the edge has hardly reached: 2.5 widths from the
         // middle.
@@ -191,7 +193,7 @@ impl Fit {
         sums::sides(&self.windows, &edge, &far, &mut self.sides);
         self.levels = Levels::of(&self.sides, self.sign, self.contrast, self.noise());
         sums::evidence(&self.windows, &self.levels, self.excess.max(1.0), &mut evidence);
-        let moved = most_probable(&self.windows, &evidence, &self.known, &self.slope);
+        let moved = most_probable(&self.windows, &evidence, &self.known, &self.slope, searches);
         // A band's place is one of whole pixels, and strays as its few lines do: neighbours' mean is a better start.
         let mut sums = vec![0.0f32; moved.len() + 1];
         for (k, moved) in moved.iter().enumerate() {
@@ -295,11 +297,7 @@ impl Fit {
             told.lines = Some(pairs.map(|(own, with)| own + trusted * (with - own)).collect());
             (z, f) = with_shape;
         }
-        let mut curve = if self.may_bend {
-            join_bent(&z, &f, &mut self.stiffness)
-        } else {
-            join(&z, &f, &self.stiffness)
-        };
+        let mut curve = join_bent(&z, &f, &mut self.stiffness, &self.rigid);
         if robust {
             for line in 0..lines {
                 let off = (z[line] - curve[line]).abs() * f[line].sqrt();

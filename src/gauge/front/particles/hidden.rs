@@ -6,6 +6,9 @@ use crate::gauge::front::cells::{CELL, Cells, centre};
 /// Around a particle so much is left out, px: half a cell, and the point spread.
 const MARGIN_PX: f32 = 4.0;
 
+/// What is so near to an edge may shift it, px.
+const NEAR_PX: f32 = 2.0;
+
 /// Pixels of each line that particles hide: first and last, px from the starting edge.
 pub struct Hidden {
     lines: Vec<Vec<(f32, f32)>>,
@@ -45,6 +48,14 @@ impl Hidden {
     /// Of one line.
     pub fn of(&self, line: usize) -> &[(f32, f32)] {
         &self.lines[line]
+    }
+
+    /// Whether anything is hidden so near to a contour (px from the starting edge), line by line.
+    pub fn is_near(&self, contour: &[f32]) -> Vec<bool> {
+        let near = |(line, at): (usize, &f32)| {
+            self.of(line).iter().any(|(from, end)| *at > from - NEAR_PX && *at < end + NEAR_PX)
+        };
+        contour.iter().enumerate().map(near).collect()
     }
 
     /// Whether a pixel of a line is hidden.

@@ -96,15 +96,24 @@ impl Particles {
         trails
     }
 
-    /// Whether there are particles: noise does not look like one twice at the same place.
-    pub fn were_seen(&self) -> bool {
-        self.all.iter().any(|particle| particle.seen.len() > 1)
-    }
-
     /// What moving particles hide of `lines` lines in the frame `frame`; nothing when there are none.
     pub fn hidden(&self, frame: u64, lines: usize) -> Option<Hidden> {
+        self.hidden_by(frame, lines, |particle| particle.moves)
+    }
+
+    /// The same of what may be one: it was seen twice apart from lithium, and noise is not at the same place.
+    pub fn suspected(&self, frame: u64, lines: usize) -> Option<Hidden> {
+        self.hidden_by(frame, lines, |particle| particle.seen.len() > 1)
+    }
+
+    fn hidden_by(
+        &self,
+        frame: u64,
+        lines: usize,
+        hides: impl Fn(&Particle) -> bool,
+    ) -> Option<Hidden> {
         let mut hidden: Option<Hidden> = None;
-        for particle in self.all.iter().filter(|particle| particle.moves) {
+        for particle in self.all.iter().filter(|particle| hides(particle)) {
             let at = particle.expected(frame);
             hidden.get_or_insert_with(|| Hidden::nothing(lines)).add(&particle.spot, at);
         }
