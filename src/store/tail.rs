@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::journal::{self, Content, End, Item, Kind, Reader, decode};
 use crate::alarm::AlarmEvent;
@@ -30,6 +31,9 @@ pub enum RunState {
 
 /// Events of one look at the journal, about: a run of days is not read into memory at once.
 const ENOUGH: usize = 256;
+
+/// An empty journal that nobody holds is given so long to be locked.
+const JUST_MADE: Duration = Duration::from_secs(5);
 
 /// Follows one journal.
 pub struct Tail {
@@ -100,7 +104,15 @@ impl Tail {
                 Err(error) => tracing::warn!("a record of the journal cannot be read: {error}"),
             }
         }
-        Ok(if written { RunState::GoesOn } else { RunState::CutOff })
+        Ok(if written || self.was_just_made()? { RunState::GoesOn } else { RunState::CutOff })
+    }
+
+    /// True for an empty journal that is not old: between making it and locking it its writer may have to wait for a
+    /// processor.
+    fn was_just_made(&self) -> io::Result<bool> {
+        let journal = self.lock.metadata()?;
+        let age = journal.modified()?.elapsed().unwrap_or_default();
+        Ok(journal.len() == 0 && age < JUST_MADE)
     }
 
     /// True while someone holds the journal. Where the file system has no locks, the run is taken
@@ -114,5 +126,25 @@ impl Tail {
             }
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_journal_is_cut_off_only_when_its_writer_had_time_to_lock_it() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let run = folder.path().join("r.h5");
+        let journal = File::create(journal::path_of(&run)).expect("a journal");
+        let mut tail = Tail::open(&run).expect("the journal is there");
+        let mut events = Vec::new();
+        assert_eq!(tail.poll(&mut events).expect("it can be read"), RunState::GoesOn);
+        journal.set_modified(SystemTime::now() - 2 * JUST_MADE).expect("a file's age can be set");
+        assert_eq!(tail.poll(&mut events).expect("it can be read"), RunState::CutOff);
+        assert!(events.is_empty());
     }
 }
