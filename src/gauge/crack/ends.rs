@@ -7,7 +7,7 @@
 
 use super::Crack;
 use super::ahead::go_ahead;
-use super::curve::distance;
+use super::curve::{Curve, distance};
 use super::known::{Known, at_border};
 use super::opened::open_parts;
 use super::profile::Profile;
@@ -99,8 +99,8 @@ fn straight(points: &[[f32; 2]], opening: f32) -> Option<Vec<[f32; 2]>> {
     Some(out)
 }
 
-/// The nodes of a continuation up to where it comes back behind the end that it goes on from; nothing
-/// where these never leave the end.
+/// The nodes of a continuation up to where it comes back behind the place that it goes on from; nothing
+/// where these never leave it.
 pub fn leaving(
     mut tail: Vec<[f32; 2]>,
     at: [f32; 2],
@@ -112,4 +112,18 @@ pub fn leaving(
     tail.truncate(count);
     let furthest = tail.iter().map(|p| distance(*p, at)).fold(0.0, f32::max);
     (furthest > 0.5 * opening.max(0.0) + LEAVES).then_some(tail)
+}
+
+/// Whether a continuation that may begin before a line's end leaves that end, which stands so wide open, px,
+/// ahead of it: the walls about a wide end never do.
+pub fn leaves(tail: &[[f32; 2]], line: &Curve, end: usize, (opening, psf_px): (f32, f32)) -> bool {
+    if opening < WIDE * psf_px {
+        return true;
+    }
+    let at = line.points[end];
+    let from = line.points[end.saturating_sub(DIRECTION)];
+    let along = [at[0] - from[0], at[1] - from[1]];
+    let ahead = |p: &&[f32; 2]| (p[0] - at[0]) * along[0] + (p[1] - at[1]) * along[1] > 0.0;
+    let furthest = tail.iter().filter(ahead).map(|p| distance(*p, at)).fold(0.0, f32::max);
+    furthest > 0.5 * opening + LEAVES
 }

@@ -19,6 +19,7 @@ use super::shape::{Guess, sums};
 use super::shared::Shared;
 use super::station::{Solved, Station};
 use crate::gauge::View;
+use crate::gauge::median::median;
 
 /// A round that moves no open station further than this is the last, px; and of a station that has not
 /// moved further since it was last evaluated the equations of then still hold.
@@ -32,6 +33,12 @@ const SHARED_ROUNDS: usize = 3;
 /// One sigma of where the centre may be about the known path, px, and the furthest it is followed.
 const CENTRE_SIGMA: f64 = 1.0;
 const CENTRE_MOST: f32 = 3.0;
+/// Rounds in which a station may begin from what it says itself; it does where that is so many sigma from
+/// what it shares with its neighbours, or times what is typical, if that is more.
+const OWN_ROUNDS: usize = 5;
+const OWN_SIGMA: f32 = 6.0;
+/// Median size of a normal variate.
+const MEDIAN: f32 = 0.6745;
 /// Openings may pass below zero, where noise is bright: the model is odd in w.
 const OPENING_LEAST: f32 = -4.0;
 /// Fewer seen pixels make no station.
@@ -74,7 +81,10 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
     let mut free = false;
     for round in 0..ROUNDS {
         rounds.evaluate(&pixels, &seen, &guess);
-        let moved = rounds.solve(&mut guess, &start, &shared);
+        let mut moved = rounds.solve(&mut guess, &start, &shared);
+        if round > 0 && round < OWN_ROUNDS {
+            moved = moved.max(rounds.take_own(&mut guess, &mut start));
+        }
         if round < SHARED_ROUNDS || free {
             let before = shared;
             let guesses = (&rounds.guess[..], &fill[..]);
@@ -215,6 +225,38 @@ impl Rounds<'_> {
                 moved = moved.max(by);
             }
             self.solved.push(solved);
+        }
+        moved
+    }
+}
+
+impl Rounds<'_> {
+    /// Lets stations begin from what they say by themselves where that contradicts what they share: at a blunt
+    /// end the opening is a step, and a change that is shared over it makes waves that reach far inside. The
+    /// furthest move, px.
+    fn take_own(&self, guess: &mut [Guess], start: &mut [Guess]) -> f32 {
+        let most = self.crack.config.max_width_px as f32;
+        let own = |k: usize| {
+            let (station, [_, row, _]) = (&self.stations[k], self.solved[k].covariance);
+            let by: f64 = row.iter().zip(&station.score).map(|(row, score)| row * score).sum();
+            let opening = self.guess[k].opening + by as f32;
+            (station.seen && row[1] > 0.0).then(|| {
+                let opening = opening.clamp(OPENING_LEAST, most);
+                (opening, (opening - guess[k].opening) / row[1].sqrt() as f32)
+            })
+        };
+        let own: Vec<Option<(f32, f32)>> = (0..guess.len()).map(own).collect();
+        let typical = median(own.iter().flatten().map(|(_, off)| off.abs())).unwrap_or(0.0);
+        let least = OWN_SIGMA * (typical / MEDIAN).max(1.0);
+        let mut moved = 0.0f32;
+        for (k, own) in own.iter().enumerate() {
+            let Some((opening, off)) = *own else { continue };
+            if off.abs() > least {
+                let by = opening - guess[k].opening;
+                guess[k].opening = opening;
+                start[k].opening += by;
+                moved = moved.max(by.abs());
+            }
         }
         moved
     }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use super::Crack;
 use super::ahead::go_ahead;
 use super::curve::{Curve, distance, nearest};
-use super::ends;
+use super::ends::{self, leaves};
 use super::fit::fit;
 use super::geometry::Branch;
 use super::kink;
 use super::known::{AHEAD, Known, Past, at_border};
-use super::opened::{Open, open_parts};
+use super::opened::{END_WITHIN, Open, open_parts};
 use super::profile::Profile;
 use crate::frame::Region;
 use crate::gauge::View;
@@ -155,8 +155,8 @@ fn laid_out(
     let seen = fit(crack, view, &out);
     let branches = centred_where_new(crack, known, &out, &seen);
     out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
-    if let Some(branches) = kink::sharpened(crack, view, &out) {
-        out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    if let Some((branches, opening)) = kink::sharpened(crack, view, &out) {
+        out = Known::laid_out(crack, &root, branches, opening, out.shared);
     }
     out
 }
@@ -207,9 +207,14 @@ fn go_on(
     // What was never seen open is no part of the line.
     let (mut from, mut tail) = (last, Vec::new());
     let wide = opening[part.last];
+    let psf = known.shared.psf_px;
+    let end_width = widest_near(opening, part.last);
     for back in LOOK_BACK {
         let Some(start) = last.checked_sub(back) else { break };
         let Some(other) = beyond(&branch.curve, start, lines, near, wide) else { continue };
+        if !leaves(&other, &branch.curve, last, (end_width, psf)) {
+            continue;
+        }
         // Nodes that were measured are given up only for a line that goes further.
         let least = if back == 0 { 0 } else { CONTINUED_LEAST };
         if start + other.len() > from + tail.len() + least {
@@ -223,7 +228,9 @@ fn go_on(
         let turned = branch.curve.reversed();
         let at = turned.points.len() - 1 - head;
         let near = NEAR + 0.5 * opening[part.first].max(0.0);
-        if let Some(lead) = beyond(&turned, at, lines, near, opening[part.first]) {
+        let end_width = widest_near(opening, part.first);
+        let leaving = |lead: &Vec<[f32; 2]>| leaves(lead, &turned, at, (end_width, psf));
+        if let Some(lead) = beyond(&turned, at, lines, near, opening[part.first]).filter(leaving) {
             let kept = branch.curve.points.split_off(head);
             let mut turned = Curve { points: kept.into_iter().rev().collect() };
             let before = turned.points.len();
@@ -239,6 +246,12 @@ fn go_on(
     branch.own = branch.curve.points.len();
     go_ahead(&mut branch.curve, crack, ahead);
     branch.curve.points.truncate(room.end - branch.first);
+}
+
+/// The widest opening about an end, px: what stations share makes an end that stands wide open look narrower.
+fn widest_near(opening: &[f32], end: usize) -> f32 {
+    let near = end.saturating_sub(END_WITHIN)..(end + END_WITHIN + 1).min(opening.len());
+    opening[near].iter().copied().fold(0.0, f32::max)
 }
 
 /// The nodes of a traced line beyond node `end` of a curve; nothing when none goes on there.

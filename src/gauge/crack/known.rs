@@ -108,9 +108,8 @@ impl Known {
             known = known.centred(crack, &profile);
             profile = fit(crack, view, &known);
         }
-        if let Some(branches) = kink::sharpened(crack, view, &known) {
-            let Known { opening, shared, .. } = known;
-            known = Known::laid_out(crack, &root, branches, opening, shared);
+        if let Some((branches, opening)) = kink::sharpened(crack, view, &known) {
+            known = Known::laid_out(crack, &root, branches, opening, known.shared);
             profile = fit(crack, view, &known);
         }
         (known, profile)

@@ -20,7 +20,7 @@ const LENT_SIGMA: f32 = 2.0;
 const END_SIGMA: f32 = 1.5;
 /// And to this share of the largest opening within so many stations.
 const END_SHARE: f32 = 0.5;
-const END_WITHIN: usize = 16;
+pub const END_WITHIN: usize = 16;
 /// Closed stations that an open stretch may bridge.
 const BRIDGE: usize = 12;
 /// The same between two stretches each of which would be believed by itself: where a crack kinks, the

@@ -19,13 +19,17 @@ use crate::gauge::View;
 use pixels::Around;
 use turns::turns;
 
-/// The lines of `known` with their kinks sharp; nothing where there is none to sharpen. Their nodes
-/// keep their numbers: about a kink they stand a little further apart.
-pub fn sharpened(crack: &Crack, view: &View<'_>, known: &Known) -> Option<Vec<Branch>> {
+/// Stations at the end of each arm that the corner does not reach.
+const ARM_END: usize = 8;
+
+/// The lines of `known` with their kinks sharp, and what openings to expect there; nothing where there is
+/// none to sharpen. Nodes keep their numbers: about a kink they stand a little further apart.
+pub fn sharpened(crack: &Crack, view: &View<'_>, known: &Known) -> Option<(Vec<Branch>, Vec<f32>)> {
     if crack.layout.along.is_some() {
         return None;
     }
     let mut branches = known.geometry.branches.clone();
+    let mut opening = known.opening.clone();
     let mut changed = false;
     for line in 0..branches.len() {
         for kink in turns(&branches[line], &known.opening) {
@@ -33,8 +37,23 @@ pub fn sharpened(crack: &Crack, view: &View<'_>, known: &Known) -> Option<Vec<Br
             let Some(nodes) = around.and_then(|around| around.corner()) else { continue };
             let from = kink.node - kink.arm;
             branches[line].curve.points[from..from + nodes.len()].copy_from_slice(&nodes);
+            // Where the line cut the corner, the openings along it were wrong.
+            let first = branches[line].first + from;
+            bridge(&mut opening[first..first + nodes.len()], ARM_END);
             changed = true;
         }
     }
-    changed.then_some(branches)
+    changed.then_some((branches, opening))
+}
+
+/// Straight from the mean of the first values to that of the last ones, so many of each.
+fn bridge(values: &mut [f32], ends: usize) {
+    let count = values.len();
+    let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
+    let (from, to) = (mean(&values[..ends]), mean(&values[count - ends..]));
+    let long = (count - ends) as f32;
+    for (k, value) in values.iter_mut().enumerate().take(count - ends).skip(ends) {
+        let share = (k as f32 - 0.5 * (ends - 1) as f32) / long;
+        *value = from + share * (to - from);
+    }
 }
