@@ -20,6 +20,8 @@ const DIRECTION: usize = 24;
 const OPENING: usize = 16;
 /// A continuation leaves an end by half the opening and this, px.
 const LEAVES: f32 = 4.0;
+/// Ahead of an end is within this cosine of the line's direction.
+const AHEAD: f32 = 0.5;
 
 impl Known {
     /// The same with lines that go straight on from before their wide ends; nothing where they do.
@@ -115,15 +117,18 @@ pub fn leaving(
 }
 
 /// Whether a continuation that may begin before a line's end leaves that end, which stands so wide open, px,
-/// ahead of it: the walls about a wide end never do.
+/// ahead: the walls about a wide end never do, nor what looks like a ridge beside its corners.
 pub fn leaves(tail: &[[f32; 2]], line: &Curve, end: usize, (opening, psf_px): (f32, f32)) -> bool {
     if opening < WIDE * psf_px {
         return true;
     }
     let at = line.points[end];
     let from = line.points[end.saturating_sub(DIRECTION)];
-    let along = [at[0] - from[0], at[1] - from[1]];
-    let ahead = |p: &&[f32; 2]| (p[0] - at[0]) * along[0] + (p[1] - at[1]) * along[1] > 0.0;
-    let furthest = tail.iter().filter(ahead).map(|p| distance(*p, at)).fold(0.0, f32::max);
-    furthest > 0.5 * opening + LEAVES
+    let long = distance(from, at).max(1.0);
+    let along = [(at[0] - from[0]) / long, (at[1] - from[1]) / long];
+    tail.iter().any(|p| {
+        let far = distance(*p, at);
+        let ahead = (p[0] - at[0]) * along[0] + (p[1] - at[1]) * along[1];
+        ahead > AHEAD * far && far > 0.5 * opening + LEAVES
+    })
 }
