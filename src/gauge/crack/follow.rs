@@ -39,7 +39,7 @@ const WIDER: f32 = 4.0;
 const NARROW: f32 = 2.2;
 
 /// Half the side of the square about an end in which is looked for where it goes on, px.
-const WINDOW: usize = 48;
+pub const WINDOW: usize = 48;
 /// A node that lies this far from where it was is a new one, px, and moves to the centre where that is
 /// so well known, px.
 const NEW: f32 = 1.0;
@@ -76,13 +76,14 @@ pub fn renewed(
     Some(laid_out(crack, view, known, (branches, &half_width), &parts))
 }
 
-/// What is known, with lines that go on where a search near their ends saw them; nothing when they
-/// lie as they did.
+/// What is known, with lines that go on where a search near their ends saw them, so many px to each side;
+/// nothing when they lie as they did.
 pub fn continued(
     crack: &Crack,
     view: &View<'_>,
     known: &Known,
     profile: &Profile,
+    within: usize,
 ) -> Option<Known> {
     let geometry = &*known.geometry;
     let parts = open_parts(known, profile);
@@ -90,7 +91,7 @@ pub fn continued(
     let mut changed = false;
     for (branch, part) in branches.iter_mut().zip(&parts) {
         let Some(part) = part.filter(|part| !part.last_hidden) else { continue };
-        let Some(window) = window(crack, geometry.at[part.last]) else { continue };
+        let Some(window) = window(crack, geometry.at[part.last], within) else { continue };
         let lines = crack.traced(view, window, 1);
         let mut new = branch.clone();
         let part = part.with(&known.past, branch.stations());
@@ -118,16 +119,16 @@ fn half_widths(known: &Known) -> Vec<f32> {
     known.opening.iter().map(|w| (0.5 * w).max(2.0)).collect()
 }
 
-/// The surroundings of an end that lies inside the region.
-fn window(crack: &Crack, at: [f32; 2]) -> Option<Region> {
+/// The surroundings of an end that lies inside the region, so many px to each side.
+fn window(crack: &Crack, at: [f32; 2], within: usize) -> Option<Region> {
     let all = crack.config.region;
     let side = |at: f32, start: usize, size: usize| {
-        let from = (at as usize).saturating_sub(WINDOW).max(start);
-        let to = (at as usize + WINDOW).min(start + size);
+        let from = (at as usize).saturating_sub(within).max(start);
+        let to = (at as usize + within).min(start + size);
         (from, to.saturating_sub(from))
     };
     let ((x, width), (y, height)) = (side(at[0], all.x, all.width), side(at[1], all.y, all.height));
-    let inside = !at_border(at, crack) && width.min(height) > WINDOW;
+    let inside = !at_border(at, crack) && width.min(height) > within;
     inside.then_some(Region { x, y, width, height })
 }
 

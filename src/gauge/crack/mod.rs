@@ -9,6 +9,7 @@
 
 mod across;
 mod ahead;
+mod carried;
 mod config;
 mod curve;
 mod direction;
@@ -73,6 +74,11 @@ pub const KIND: Kind = Kind {
         Ok(Arc::new(Crack::new(CrackConfig::read(entry)?, lag)))
     },
 };
+
+/// A crack that goes so far until observers hear of it, px, is looked for on beyond its tip in every frame.
+const LOOK_ON: usize = 12;
+/// Half the side of the square in which is looked, for a tip that has hardly moved, px.
+const LOOK_LEAST: usize = 24;
 
 /// A crack gauge.
 pub struct Crack {
@@ -157,6 +163,8 @@ pub struct Observation {
     seen: Option<(Arc<Known>, Profile)>,
     /// The path was looked for at once.
     searched: bool,
+    /// It was looked where the lines go on, and they were measured there.
+    looked_on: bool,
     /// One sigma of the drift, (x, y).
     drift_error: (f64, f64),
 }
@@ -194,6 +202,21 @@ impl Crack {
             let (known, profile) = Known::first(self, view, lines);
             (Arc::new(known), profile)
         })
+    }
+
+    /// What a frame says of a crack that has gone on since what is known was seen, by up to `goes` px: on lines
+    /// that go on as this frame shows.
+    fn looked_on(&self, view: &View<'_>, known: &Arc<Known>, goes: usize) -> (Arc<Known>, Profile) {
+        let profile = fit(self, view, known);
+        let within = (LOOK_LEAST + goes / 2).min(follow::WINDOW);
+        match follow::continued(self, view, known, &profile, within) {
+            Some(on) => {
+                let on = known.carried_to(&on).known;
+                let profile = fit(self, view, &on);
+                (Arc::new(on), profile)
+            }
+            None => (Arc::clone(known), profile),
+        }
     }
 
     /// The lines that a search finds, and half the widths that they seem to have, px.
@@ -235,13 +258,17 @@ impl Gauge for Crack {
 
     fn observe(&self, view: &View<'_>, hints: &Hints) -> Observation {
         let searched = hints.known.is_none() && hints.errand == Errand::First;
+        // So far a crack goes until observers hear of it.
+        let goes = hints.known.as_ref().map_or(0, |known| known.ahead.saturating_sub(known::AHEAD));
+        let looked_on = self.layout.along.is_none() && goes >= LOOK_ON;
         let seen = match &hints.known {
+            Some(known) if looked_on => Some(self.looked_on(view, known, goes)),
             Some(known) => Some((Arc::clone(known), fit(self, view, known))),
             None if searched => self.first(view),
             None => None,
         };
         let drift_error = (view.drift().x_error, view.drift().y_error);
-        Observation { seen, searched, drift_error }
+        Observation { seen, searched, looked_on, drift_error }
     }
 
     fn searches(&self, hints: &Hints) -> bool {
@@ -257,7 +284,7 @@ impl Gauge for Crack {
         let profile = || fit(self, view, known);
         let renewed = match hints.errand {
             Errand::Search => follow::renewed(self, view, known, &profile(), self.lines(view)),
-            Errand::Ends => follow::continued(self, view, known, &profile()),
+            Errand::Ends => follow::continued(self, view, known, &profile(), follow::WINDOW),
             Errand::First | Errand::None => return None,
         };
         let found = renewed.map(|new| Found::Renewed(Arc::clone(known), Arc::new(new)));

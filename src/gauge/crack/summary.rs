@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::carried::Carried;
 use super::geometry::Geometry;
 use super::judge::{Judge, Verdict};
 use super::known::{AHEAD, AHEAD_MOST, Known, Past};
@@ -26,14 +27,14 @@ const SEARCH_AGAIN: u64 = 64;
 const SEARCH_FIRST: u64 = 8;
 /// Of the way that a tip goes until it is looked for, the part by which it may be elsewhere.
 const TURNED: f64 = 0.4;
+/// A tip that goes 1 px a frame or more has turned for so long until it is seen, px.
+const TURN_SEEN_PX: f64 = 5.0;
 /// Near its ends when the tip has gone so far, px, within these numbers of frames: a look there costs
 /// several times what a measurement does.
 const ENDS_AFTER_PX: f64 = 6.0;
 const ENDS_FRAMES: std::ops::RangeInclusive<u64> = 4..=32;
 /// Between two looks near an end, and until what they found is known.
 const GROWN_FRAMES: f64 = 32.0;
-/// A line that differs by this from where the crack was thought to be was laid anew, px.
-const LAID_ANEW: f32 = 0.5;
 /// A tip that is open this far into the straight continuation asks for a search, stations.
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
@@ -105,12 +106,20 @@ impl Summary {
         if profile.opening.iter().all(|w| w.is_nan()) {
             return;
         }
+        let mut looked = seen.looked;
         let profile = match &self.known {
             None => {
                 if !self.begin(crack, stamp.index, (&seen, &profile)) {
                     no_crack(out, 0.2);
                     return;
                 }
+                profile
+            }
+            // Where the observer saw the lines go on.
+            Some(known) if observation.looked_on && known.goes_on_in(&seen) => {
+                let carried = known.carried_to(&seen);
+                self.go_on_with(carried);
+                looked = stamp.index;
                 profile
             }
             Some(known) => match onto(&profile, &seen.geometry, &known.geometry) {
@@ -133,7 +142,7 @@ impl Summary {
             &known,
             (&profile, &parts),
             &verdict,
-            (seen.looked, observation.drift_error),
+            (looked, observation.drift_error),
             out,
         );
         if !verdict.marked {
@@ -216,56 +225,30 @@ impl Summary {
 
     /// Takes the lines of a search, if they follow from those of today.
     fn adopt(&mut self, seen: &Known, renewed: &Known) {
-        let Some(known) = &mut self.known else { return };
-        if !Arc::ptr_eq(&seen.geometry, &known.geometry) {
-            return;
+        let Some(known) = &self.known else { return };
+        if Arc::ptr_eq(&seen.geometry, &known.geometry) || known.goes_on_in(renewed) {
+            let carried = known.carried_to(renewed);
+            self.outgrown = false;
+            self.go_on_with(carried);
         }
-        let (before, after) = (&known.geometry, &renewed.geometry);
-        let mut opening = renewed.opening.clone();
-        let mut centre = vec![0.0; opening.len()];
+    }
+
+    /// Follows what is known on new lines from now on.
+    fn go_on_with(&mut self, carried: Carried) {
+        let Carried { known: after, moved, anew } = carried;
+        let Some(before) = self.known.replace(after) else { return };
+        let Some(after) = &self.known else { return };
         // Longer than the crack can have grown since: it was there, and has been found only now. What
         // was measured of the shorter one says nothing of rates.
         let grown = AHEAD as f64 + self.pace_px.abs() * GROWN_FRAMES;
-        let found_more = own_stations(after) > own_stations(before) + grown;
-        if Arc::ptr_eq(&before.root, &after.root) {
-            let place_moved = |k: usize| {
-                let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
-                // Not a number where a station is new.
-                !((ax - bx).hypot(ay - by) < 1.5)
-            };
-            for k in 0..opening.len() {
-                let mut is_new = place_moved(k);
-                if is_new {
-                    known.past[k] = Past::NONE;
-                } else {
-                    opening[k] = known.opening[k];
-                    let ([ax, ay], [bx, by]) = (before.at[k], after.at[k]);
-                    let [nx, ny] = after.normal[k];
-                    let from_line = known.centre[k] + (ax - bx) * nx + (ay - by) * ny;
-                    // A line that was laid anew is where the crack was seen; what was thought before,
-                    // beyond the tip or where a corner was cut, is not.
-                    if from_line.abs() < LAID_ANEW {
-                        centre[k] = from_line;
-                    } else {
-                        known.past[k].centred = 0.0;
-                        is_new = true;
-                    }
-                }
-                if is_new && let Some(rate) = &mut self.opening {
-                    rate.forget(k);
-                }
-            }
-            self.judge.forget((0..opening.len()).filter(|k| place_moved(*k)));
-        } else {
-            self.judge.forget(0..opening.len());
-            known.past.fill(Past::NONE);
+        let found_more = own_stations(&after.geometry) > own_stations(&before.geometry) + grown;
+        self.judge.forget(moved.into_iter());
+        if !Arc::ptr_eq(&before.geometry.root, &after.geometry.root) {
             self.seen = 0;
             self.opening = Some(OpeningRate::new(TREND_FRAMES));
+        } else if let Some(rate) = &mut self.opening {
+            anew.into_iter().for_each(|k| rate.forget(k));
         }
-        known.geometry = Arc::clone(after);
-        known.opening = opening;
-        known.centre = centre;
-        self.outgrown = false;
         if found_more {
             self.begin_length();
         }
@@ -337,9 +320,11 @@ impl Summary {
             return;
         };
         self.forward = Some(tip.forward);
-        // Since it was last looked for where the tip goes, it may have turned off the line.
+        // Since it was last looked for where the tip goes, it may have turned off the line; and what has just
+        // turned is too short to be seen.
         let pace = self.see_pace(stamp).abs();
-        let turned = TURNED * pace * stamp.index.saturating_sub(looked) as f64;
+        let way = pace * stamp.index.saturating_sub(looked) as f64;
+        let turned = TURNED * (way + pace.min(1.0) * TURN_SEEN_PX);
         let tip = tip::Tip {
             along_error: tip.along_error.hypot(turned),
             length_error: tip.length_error.hypot(turned),

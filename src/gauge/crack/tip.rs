@@ -27,6 +27,10 @@ const STEP: f64 = 0.5;
 const BENDING: f64 = 0.5;
 /// One sigma of an end that is not seen, or is no better known, px.
 const UNSEEN: f64 = 12.0;
+/// A wide end may be square or round, which adds up to 0.4 of its opening: the error by that, and the stations
+/// that tell the opening.
+const ROUND: f64 = 0.4;
+const WIDTH_OVER: usize = 16;
 /// What the path's own course near its end leaves open, px.
 const PATH: f64 = 0.5;
 
@@ -74,7 +78,9 @@ pub fn find(
         let (last, hidden) =
             if forward { (open.last, open.last_hidden) } else { (open.first, open.first_hidden) };
         match (hidden, find_end(profile, range.clone(), open, forward)) {
-            (false, Some(found)) => found,
+            (false, Some((place, error))) => {
+                (place, error.hypot(ROUND * end_width(profile, open, forward)))
+            }
             _ => (last as f64, UNSEEN),
         }
     };
@@ -133,6 +139,18 @@ fn narrower_end(profile: &Profile, open: Open) -> Option<bool> {
         (_, true) => Some(false),
         _ => None,
     }
+}
+
+/// Mean opening beside an end, px.
+fn end_width(profile: &Profile, open: Open, forward: bool) -> f64 {
+    let near = if forward {
+        open.last.saturating_sub(WIDTH_OVER).max(open.first)..=open.last
+    } else {
+        open.first..=(open.first + WIDTH_OVER).min(open.last)
+    };
+    let seen = near.map(|k| profile.opening[k]).filter(|w| *w > 0.0);
+    let (sum, count) = seen.fold((0.0, 0.0), |(sum, n), w| (sum + f64::from(w), n + 1.0));
+    if count > 0.0 { sum / count } else { 0.0 }
 }
 
 /// One station near an end: its place outward from the end that was judged, its opening, and
