@@ -63,6 +63,24 @@ impl Open {
         }
     }
 
+    /// Ends where stations that were never open follow on some that are not seen now: what hides these, a deposit,
+    /// may well be what seems open beyond them.
+    fn not_beyond_hidden(&mut self, profile: &Profile, past: &[Past]) {
+        let (first, last) = (self.first, self.last);
+        let was_open = |k: &usize| past[*k].was_open();
+        let hidden = |k: &usize| profile.opening[*k].is_nan();
+        if let Some(end) = (first..=last).rev().find(was_open)
+            && (end + 1..=last).any(|k| hidden(&k))
+        {
+            (self.last, self.last_hidden) = (end, true);
+        }
+        if let Some(end) = (first..=last).find(was_open)
+            && (first..end).any(|k| hidden(&k))
+        {
+            (self.first, self.first_hidden) = (end, true);
+        }
+    }
+
     /// The same with the stations that were open more often than not in the frames before.
     pub fn with(mut self, past: &[Past], stations: Range<usize>) -> Open {
         let was_open = |k: &usize| past[*k].was_open();
@@ -142,6 +160,7 @@ pub fn open_parts(known: &Known, profile: &Profile) -> Vec<Option<Open>> {
             let (first, last) =
                 (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
             open = Open::between(open.first + first, open.first + last);
+            open.not_beyond_hidden(profile, past);
             open.over_hidden(branch.stations(), profile, past);
             let believed = line == 0
                 || significance(profile, open) > BELIEVED_SIGMA
