@@ -4,8 +4,8 @@ use super::pixels::Around;
 use super::strips::{Arms, UNKNOWNS};
 use super::turns::TURN_LEAST;
 
-/// By how much χ² must fall: four more unknowns, and the path's own errors.
-const BETTER: f64 = 25.0;
+/// By how much χ² must fall: four more unknowns take 10 in one of 25 smooth paths that turn so.
+const BETTER: f64 = 10.0;
 
 impl Around {
     /// The nodes with the corner, when that is the better path.

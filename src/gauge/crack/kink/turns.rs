@@ -47,7 +47,7 @@ pub fn turns(branch: &Branch, opening: &[f32]) -> Vec<Turn> {
         if turned < TURN_LEAST || turned < STRAIGHTER * bent || wide < OPENING_LEAST {
             continue;
         }
-        let is_sharp = (node - near..=node + near).any(|k| branch.curve.turn(k) > SHARP);
+        let is_sharp = (node - arm..=node + arm).any(|k| branch.curve.turn(k) > SHARP);
         if is_sharp {
             continue;
         }
