@@ -63,12 +63,13 @@ impl Open {
         }
     }
 
-    /// Ends where stations that were never open follow on some that are not seen now: what hides these, a deposit,
-    /// may well be what seems open beyond them.
+    /// Ends where stations that were never open follow on some whose background has changed: what hides these, a
+    /// deposit, may well be what seems open beyond them.
     fn not_beyond_hidden(&mut self, profile: &Profile, past: &[Past]) {
         let (first, last) = (self.first, self.last);
         let was_open = |k: &usize| past[*k].was_open();
-        let hidden = |k: &usize| profile.opening[*k].is_nan();
+        // What was not looked at has no background.
+        let hidden = |k: &usize| profile.opening[*k].is_nan() && profile.level[*k].is_finite();
         if let Some(end) = (first..=last).rev().find(was_open)
             && (end + 1..=last).any(|k| hidden(&k))
         {

@@ -270,8 +270,10 @@ impl Summary {
     /// How far the tip goes from one frame to the next, px; 0 where that is not known yet.
     fn see_pace(&mut self, stamp: &Stamp) -> f64 {
         let since = self.before.replace(stamp.time_s).map_or(0.0, |before| stamp.time_s - before);
-        let rate = self.length.as_ref().map_or(f64::NAN, |trend| trend.slope().0);
-        self.pace_px = if (rate * since).is_finite() { rate * since } else { 0.0 };
+        let (rate, error) = self.length.as_ref().map_or((f64::NAN, f64::NAN), Trend::slope);
+        // What is left of a rate that is no more than its error is none.
+        let pace = rate * (1.0 - (error / rate).powi(2)).max(0.0) * since;
+        self.pace_px = if pace.is_finite() { pace } else { 0.0 };
         self.pace_px
     }
 
