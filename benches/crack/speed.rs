@@ -19,25 +19,34 @@ pub fn speed() {
     );
     println!("|---|---|---|---|---|---|---|");
     let path = vec![(300.0, 240.0), (500.0, 480.0), (640.0, 720.0)];
-    let fissure = Fissure { even: false, ..Fissure::still(path, 6.0) };
-    let mut config = scene(fissure, 50.0, 0.0, 3, 64).config;
-    (config.width, config.height) = (1024, 1024);
-    let scene = Scene::new(config);
-    let frames: Vec<Image> = (0..scene.config.frames)
-        .map(|index| {
-            let mut image = Image::zeros_u16(0, 0);
-            scene.render(index, &mut image);
-            image
-        })
-        .collect();
-    let read = common::read_once(&frames[0]);
-    for (what, keys) in
-        [("free", "contrast = \"dark\""), ("along y", "contrast = \"dark\"\nalong = \"y\"")]
-    {
-        let gauge = gauge(1024, keys);
+    let still = Fissure { even: false, ..Fissure::still(path, 6.0) };
+    // Its tip goes 2 px a frame.
+    let growing = Fissure { grown: 1.0 - 2.0 * 64.0 / still.path_length(), ..still.clone() };
+    let recorded = |fissure: Fissure| {
+        let mut config = scene(fissure, 50.0, 0.0, 3, 64).config;
+        (config.width, config.height) = (1024, 1024);
+        let scene = Scene::new(config);
+        let frames: Vec<Image> = (0..scene.config.frames)
+            .map(|index| {
+                let mut image = Image::zeros_u16(0, 0);
+                scene.render(index, &mut image);
+                image
+            })
+            .collect();
+        (scene, frames)
+    };
+    let (still, growing) = (recorded(still), recorded(growing));
+    let read = common::read_once(&still.1[0]);
+    let free = "contrast = \"dark\"";
+    for (what, keys, (scene, frames)) in [
+        ("free", free.to_owned(), &still),
+        ("along y", format!("{free}\nalong = \"y\""), &still),
+        ("free, growing", free.to_owned(), &growing),
+    ] {
+        let gauge = gauge(1024, &keys);
         let mut sequence = Sequence::new(Arc::clone(&gauge), LAG);
         let view =
-            |index: usize| View::new(&frames[index], drift(&scene, index), scene.config.camera);
+            |index: usize| View::new(&frames[index], drift(scene, index), scene.config.camera);
         let started = Instant::now();
         gauge.observe(&view(0), &gauge.first_hints());
         let first = started.elapsed();

@@ -67,3 +67,44 @@ impl Known {
         Carried { known, moved, anew }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Region;
+    use crate::gauge::crack::curve::Curve;
+    use crate::gauge::crack::geometry::{Branch, Geometry, Root};
+    use crate::gauge::crack::shared::Shared;
+
+    /// What is known of a crack 40 px long that goes on to `tip`.
+    fn known(root: &Arc<Root>, tip: [f32; 2]) -> Known {
+        let curve = Curve { points: vec![[20.0, 20.0], [60.0, 20.0], tip] }.resampled();
+        let own = curve.points.len();
+        let branch = Branch { curve, first: 0, own };
+        let region = Region { x: 0, y: 0, width: 100, height: 100 };
+        let geometry = Geometry::new(Arc::clone(root), vec![branch], 80, region, |_| 4.0);
+        Known {
+            geometry: Arc::new(geometry),
+            centre: vec![0.0; 80],
+            opening: vec![3.0; 80],
+            past: vec![Past { frames: 9.0, ..Past::NONE }; 80],
+            shared: Shared::default(),
+            ahead: 24,
+            looked: 5,
+        }
+    }
+
+    #[test]
+    fn stations_that_lie_where_they_did_keep_what_they_have_shown() {
+        let root = Arc::new(Root);
+        let (before, after) = (known(&root, [80.0, 20.0]), known(&root, [74.0, 34.0]));
+        assert!(before.goes_on_in(&after));
+        let carried = before.carried_to(&after);
+        assert_eq!(carried.known.past[30].frames, 9.0);
+        assert_eq!(carried.known.past[55].frames, 0.0, "it lies elsewhere");
+        assert!(carried.moved.contains(&55) && !carried.moved.contains(&30));
+        let other = known(&Arc::new(Root), [80.0, 20.0]);
+        assert!(!before.goes_on_in(&other), "its stations mean other places");
+        assert_eq!(before.carried_to(&other).moved.len(), 80);
+    }
+}

@@ -132,3 +132,23 @@ pub fn leaves(tail: &[[f32; 2]], line: &Curve, end: usize, (opening, psf_px): (f
         ahead > AHEAD * far && far > 0.5 * opening + LEAVES
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_about_a_wide_end_does_not_leave_it() {
+        let line = Curve { points: (0..60).map(|k| [50.0, k as f32]).collect() };
+        let towards = |x: f32, y: f32| -> Vec<[f32; 2]> {
+            (1..=24).map(|k| [50.0 + x * k as f32, 59.0 + y * k as f32]).collect()
+        };
+        let wall: Vec<[f32; 2]> =
+            (0..26).map(|k| [50.0 + 0.4 * k as f32, 36.0 + k as f32]).collect();
+        let wide = (20.0, 1.2);
+        assert!(!leaves(&wall, &line, 59, wide), "from before the end to its corner");
+        assert!(!leaves(&towards(1.0, 0.2), &line, 59, wide), "beside its corner");
+        assert!(leaves(&towards(0.3, 1.0), &line, 59, wide), "ahead");
+        assert!(leaves(&towards(1.0, 0.2), &line, 59, (2.0, 1.2)), "of a narrow one");
+    }
+}

@@ -95,7 +95,7 @@ impl Geometry {
                 }
             }
         }
-        let mut painter = Painter::new(region);
+        let mut painter = Painter::new(surroundings(&branches, region, &reach));
         for branch in &branches {
             painter.paint(branch, &reach);
         }
@@ -121,6 +121,23 @@ pub fn by_branch<const N: usize>(
         out[range.clone()].copy_from_slice(&smooth_columns(&rows[range], sigma));
     }
     out
+}
+
+/// The part of a region that the lines look at: of a large one it is little.
+fn surroundings(branches: &[Branch], region: Region, reach: &impl Fn(usize) -> f32) -> Region {
+    let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
+    for branch in branches {
+        // A piece looks as far as the further of its two stations.
+        let far = branch.stations().map(reach).fold(0.0, f32::max);
+        for axis in 0..2 {
+            let places = branch.curve.points.iter().map(|at| at[axis]);
+            low[axis] = places.clone().fold(low[axis], |low, at| low.min(at - far));
+            high[axis] = places.fold(high[axis], |high, at| high.max(at + far));
+        }
+    }
+    let x = span(low[0], high[0], region.x, region.width);
+    let y = span(low[1], high[1], region.y, region.height);
+    Region { x: x.start, y: y.start, width: x.len(), height: y.len() }
 }
 
 /// The nearest line of each pixel so far.

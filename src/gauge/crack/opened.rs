@@ -243,4 +243,25 @@ mod tests {
         assert_eq!(longest(places(), |_, _| true), Some((0, 119)));
         assert_eq!(longest(std::iter::empty(), |_, _| true), None);
     }
+
+    #[test]
+    fn nothing_opens_beyond_what_a_deposit_hides() {
+        let was = Past { openness: 1.0, ..Past::NONE };
+        let past: Vec<Past> = (0..60).map(|k| if k < 40 { was } else { Past::NONE }).collect();
+        let profile = |hidden: usize, level: f32| {
+            let mut profile =
+                Profile { opening: vec![2.0; 60], level: vec![50.0; 60], ..Profile::default() };
+            (profile.opening[hidden], profile.level[hidden]) = (f32::NAN, level);
+            profile
+        };
+        let found = |profile: &Profile| {
+            let mut open = Open::between(5, 52);
+            open.not_beyond_hidden(profile, &past);
+            open
+        };
+        let open = found(&profile(44, 30.0));
+        assert_eq!((open.last, open.last_hidden, open.first), (39, true, 5));
+        assert_eq!(found(&profile(30, 30.0)), Open::between(5, 52), "within what was open");
+        assert_eq!(found(&profile(44, f32::NAN)), Open::between(5, 52), "not looked at");
+    }
 }

@@ -107,7 +107,8 @@ impl Summary {
             return;
         }
         let mut looked = seen.looked;
-        let profile = match &self.known {
+        let mut before = None;
+        let mut profile = match &self.known {
             None => {
                 if !self.begin(crack, stamp.index, (&seen, &profile)) {
                     no_crack(out, 0.2);
@@ -118,6 +119,7 @@ impl Summary {
             // Where the observer saw the lines go on.
             Some(known) if observation.looked_on && known.goes_on_in(&seen) => {
                 let carried = known.carried_to(&seen);
+                before = self.known.clone();
                 self.go_on_with(carried);
                 looked = stamp.index;
                 profile
@@ -129,7 +131,13 @@ impl Summary {
         };
         let Some(known) = &mut self.known else { return };
         let verdict = self.judge.judge(known, &profile);
-        let mut profile = profile;
+        // What a changed frame shows is no new path.
+        if verdict.marked
+            && let Some(before) = before
+        {
+            let Some(again) = onto(&profile, &seen.geometry, &before.geometry) else { return };
+            (profile, looked, *known) = (again, seen.looked, before);
+        }
         for k in &verdict.blind {
             profile.opening[*k] = f32::NAN;
         }

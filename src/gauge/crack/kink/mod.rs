@@ -57,3 +57,19 @@ fn bridge(values: &mut [f32], ends: usize) {
         *value = from + share * (to - from);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bridge;
+
+    #[test]
+    fn what_was_wrong_about_a_corner_goes_straight_from_arm_to_arm() {
+        let truth: Vec<f32> = (0..60).map(|k| 8.0 - 0.05 * k as f32).collect();
+        let mut values = truth.clone();
+        values[20..40].iter_mut().for_each(|value| *value += 0.6);
+        bridge(&mut values, 8);
+        for (k, (value, truth)) in values.iter().zip(&truth).enumerate() {
+            assert!((value - truth).abs() < 1e-4, "{k}: {value}, not {truth}");
+        }
+    }
+}
