@@ -4,8 +4,10 @@ use super::pixels::Around;
 use super::strips::{Arms, UNKNOWNS};
 use super::turns::TURN_LEAST;
 
-/// By how much χ² must fall: four more unknowns take 10 in one of 25 smooth paths that turn so.
+/// By how much χ² must fall: four more unknowns take 10 in one of 25 smooth paths that turn so. Beside a kink that
+/// is known a turn is mostly that kink's.
 const BETTER: f64 = 10.0;
+const BETTER_BESIDE: f64 = 25.0;
 
 impl Around {
     /// The nodes with the corner, when that is the better path.
@@ -26,9 +28,10 @@ impl Around {
         let is_kink = cosine.clamp(-1.0, 1.0).acos() > f64::from(0.5 * TURN_LEAST)
             && cosine > -0.9
             && first.min(second) > half;
+        let better = if self.beside { BETTER_BESIDE } else { BETTER };
         // What neither explains (texture) speaks for neither.
         let scale = (sharp.chi2 / (self.pixels.len() - UNKNOWNS) as f64).max(1.0);
-        if !is_kink || smooth.likelihood - sharp.likelihood < BETTER * scale {
+        if !is_kink || smooth.likelihood - sharp.likelihood < better * scale {
             return None;
         }
         let split = ((last as f64 * first / (first + second)).round() as usize).clamp(1, last - 1);
@@ -111,6 +114,7 @@ mod tests {
             path,
             origin: [100.0, 200.0],
             opening: wide,
+            beside: false,
             depth: DEPTH,
             depth_sigma: 0.2,
             psf: PSF,

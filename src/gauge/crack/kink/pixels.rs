@@ -30,6 +30,8 @@ pub struct Around {
     pub path: Vec<[f64; 2]>,
     pub origin: [f64; 2],
     pub opening: f64,
+    /// A kink that is known lies within an arm.
+    pub beside: bool,
     pub depth: f64,
     pub depth_sigma: f64,
     pub psf: f64,
@@ -96,6 +98,7 @@ impl Around {
             path,
             origin,
             opening: f64::from(kink.opening),
+            beside: kink.beside,
             depth,
             depth_sigma: if told { 1e-4 } else { DEPTH * depth.abs() },
             psf: f64::from(psf),

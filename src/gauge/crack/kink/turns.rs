@@ -16,6 +16,8 @@ pub struct Turn {
     /// Nodes to each side.
     pub arm: usize,
     pub opening: f32,
+    /// A kink that is known lies within an arm.
+    pub beside: bool,
 }
 
 /// The turns of a line whose stations have these openings, px, in the order of its nodes.
@@ -47,12 +49,13 @@ pub fn turns(branch: &Branch, opening: &[f32]) -> Vec<Turn> {
         if turned < TURN_LEAST || turned < STRAIGHTER * bent || wide < OPENING_LEAST {
             continue;
         }
-        let is_sharp = (node - arm..=node + arm).any(|k| branch.curve.turn(k) > SHARP);
-        if is_sharp {
+        let is_sharp =
+            |within: usize| (node - within..=node + within).any(|k| branch.curve.turn(k) > SHARP);
+        if is_sharp(near) {
             continue;
         }
         // Of those near each other the one that turns most.
-        let candidate = Turn { node, arm, opening: wide };
+        let candidate = Turn { node, arm, opening: wide, beside: is_sharp(arm) };
         match found.last_mut() {
             Some((most, last)) if node - last.node < arm => {
                 if turned > *most {
