@@ -76,7 +76,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// A crack that goes so far until observers hear of it, px, is looked for on beyond its tip in every frame.
-const LOOK_ON: usize = 12;
+const LOOK_ON: usize = 24;
 /// Half the side of the square in which is looked, for a tip that has hardly moved, px.
 const LOOK_LEAST: usize = 24;
 

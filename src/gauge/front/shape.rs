@@ -1,7 +1,8 @@
 //! One contour as numbers: mean, tip, roughness, wavelength, length; each with its one sigma.
 
 use super::cells::CELL;
-use super::contour::{TEAR_PX, variance_in_mean};
+use super::contour::{TEAR_PX, joined_variance, slopes, stiffness, variance_in_mean};
+use super::path::join;
 
 /// A number and its one sigma.
 pub type Value = (f64, f64);
@@ -20,6 +21,8 @@ const WALL_LINES: f64 = 0.5;
 /// Slopes are taken over as few of these lines as leave noise less than this share of their square.
 const SLOPE_LINES: [usize; 3] = [2, 4, 8];
 const SLOPE_NOISE: f64 = 0.1;
+/// So many lines err alike by what is no noise of their own edges.
+const BEYOND_LINES: f64 = 8.0;
 /// The edge's length is that of a chain of chords over so many lines.
 const CHORD_LINES: usize = 4;
 
@@ -88,11 +91,6 @@ pub struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    fn lines(&self) -> impl Iterator<Item = (f64, f64)> {
-        let pairs = self.position.iter().zip(self.error);
-        pairs.filter(|(p, _)| p.is_finite()).map(|(p, e)| (f64::from(*p), f64::from(*e)))
-    }
-
     /// Mean over the lines. Each counts the same: the position is that of the contour, and not of
     /// its sharper parts.
     pub fn mean(&self) -> Value {
@@ -175,10 +173,10 @@ impl Shape<'_> {
     /// Standard deviation of the contour, without the part that is noise.
     pub fn roughness(&self, mean: f64) -> Value {
         let (mut square, mut noise, mut alike, mut count) = (0.0, 0.0, 0.0, 0.0);
-        for (position, error) in self.lines() {
-            square += (position - mean).powi(2);
-            noise += error * error;
-            alike += variance_in_mean(error, self.smooth_lines);
+        for line in (0..self.position.len()).filter(|line| self.position[*line].is_finite()) {
+            square += (f64::from(self.position[line]) - mean).powi(2);
+            noise += f64::from(self.error[line]).powi(2);
+            alike += self.own_variance(line);
             count += 1.0;
         }
         if count < 2.0 {
@@ -186,12 +184,47 @@ impl Shape<'_> {
         }
         let (noise, alike) = (noise / count, alike / count);
         let variance = (square / count - noise).max(0.0);
-        // Independent lines, and δ(σ) = δ(σ²)/2σ with the variance of a noisy number's square.
+        // Independent lines, and δ(σ) = δ(σ²)/2σ.
         let independent = count / (alike / noise).max(1.0);
-        let of_variance = ((2.0 * noise * noise + 4.0 * noise * variance) / independent).sqrt();
+        let of_noise = 2.0 * noise * noise / independent;
+        let of_shape = 4.0 * self.noise_along(mean) / (count * count);
         let roughness = variance.sqrt();
-        let error = of_variance / (2.0 * roughness.max(noise.sqrt()));
+        let error = (of_noise + of_shape).sqrt() / (2.0 * roughness.max(noise.sqrt()));
         (roughness, error.hypot(FLOOR_PX))
+    }
+
+    /// Variance of a line by itself, px²: of its own edge, or less where frames before say more of it; where it has none,
+    /// what its error on the joined curve comes from.
+    fn own_variance(&self, line: usize) -> f64 {
+        let own = f64::from(self.own[line].1);
+        // The smaller; that which is a number.
+        (own * own).min(variance_in_mean(self.error[line].into(), self.smooth_lines))
+    }
+
+    /// Variance of the sum of the lines' errors, each times how far the line is from the mean, px⁴: errors are alike in
+    /// neighbours, and count less where these lie on both sides of the mean. It is hᵀA⁻¹h, with A the normal matrix of
+    /// the joined curve.
+    fn noise_along(&self, mean: f64) -> f64 {
+        let information = |line| match self.own_variance(line) {
+            variance if variance > 0.0 => 1.0 / variance,
+            _ => 0.0,
+        };
+        let f: Vec<f64> = (0..self.error.len()).map(information).collect();
+        let off = |(position, f): (&f32, &f64)| {
+            if position.is_finite() && *f > 0.0 { f64::from(*position) - mean } else { 0.0 }
+        };
+        let off: Vec<f64> = self.position.iter().zip(&f).map(off).collect();
+        let scaled: Vec<f64> =
+            off.iter().zip(&f).map(|(h, f)| if *f > 0.0 { h / f } else { 0.0 }).collect();
+        let stiffness = stiffness(self.position, &slopes(self.position), self.smooth_lines);
+        let of_joined: f64 =
+            join(&scaled, &f, &stiffness).iter().zip(&off).map(|(d, h)| d * h).sum();
+        // What lines err by beyond that, beside a wall, they err alike with those next to them.
+        let beyond = |(line, off): (usize, &f64)| {
+            let joined = joined_variance(self.own_variance(line), self.smooth_lines);
+            off * off * (f64::from(self.error[line]).powi(2) - joined).max(0.0)
+        };
+        of_joined + BEYOND_LINES * off.iter().enumerate().map(beyond).sum::<f64>()
     }
 
     /// The lateral wavelength, 2π times roughness over r.m.s. slope (λq of ISO 4287): exact for one
