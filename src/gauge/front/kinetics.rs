@@ -51,6 +51,8 @@ pub struct Kinetics {
     /// How far the velocity is from the slopes that contradict it, px/s.
     contradicted: f64,
     omega: f64,
+    /// Frames whose errors are alike, on average.
+    alike: f64,
     standing: Standing,
 }
 
@@ -84,16 +86,18 @@ impl Kinetics {
             recent: VecDeque::new(),
             contradicted: 0.0,
             omega: 0.0,
+            alike: 1.0,
             standing: Standing::default(),
         }
     }
 
-    /// Takes a value with its one sigma; NaN is left out.
-    pub fn take(&mut self, time_s: f64, value: f64, error: f64) {
+    /// Takes a value with its one sigma, which so many frames that follow each other have alike; NaN is left out.
+    pub fn take(&mut self, time_s: f64, value: f64, error: f64, alike: f64) {
         if !(value.is_finite() && error.is_finite() && error > 0.0) {
             return;
         }
         let r = error * error;
+        self.alike += (alike - self.alike) / MEMORY;
         let passed = time_s - self.last_s;
         if self.taken == 0 || !(passed > 0.0) {
             (self.at, self.velocity, self.last_s) = (value, 0.0, time_s);
@@ -194,7 +198,7 @@ impl Kinetics {
         let late = if is_late { mean * mean - variance } else { 0.0 };
         let late = 2.0 * self.omega.powi(2) * late;
         let late = late.max(self.contradicted.powi(2));
-        (self.velocity, (self.noise[2] * self.surprise.max(1.0) + late).sqrt())
+        (self.velocity, (self.noise[2] * self.alike * self.surprise.max(1.0) + late).sqrt())
     }
 
     /// When `gap` (px, with one sigma) is closed at the present velocity.
@@ -290,7 +294,7 @@ mod tests {
             let mut kinetics = Kinetics::new(None);
             for k in 0..200 {
                 let time = f64::from(k) * 0.05;
-                kinetics.take(time, 10.0 + 3.0 * time + 0.2 * noise(run * 1000 + k), 0.2);
+                kinetics.take(time, 10.0 + 3.0 * time + 0.2 * noise(run * 1000 + k), 0.2, 1.0);
             }
             let (velocity, error) = kinetics.velocity();
             pull += ((velocity - 3.0) / error).powi(2) / 40.0;
@@ -304,7 +308,7 @@ mod tests {
         for k in 0..160 {
             let time = f64::from(k) * 0.05;
             let there = 20.0 - (time - 5.0).abs();
-            kinetics.take(time, there + 0.002 * noise(k), 0.002);
+            kinetics.take(time, there + 0.002 * noise(k), 0.002, 1.0);
             let (velocity, error) = kinetics.velocity();
             // Frame 100 is the turn itself.
             let truth = if k > 100 { -1.0 } else { 1.0 };
@@ -320,7 +324,7 @@ mod tests {
         let mut kinetics = Kinetics::new(None);
         let mut limits = Vec::new();
         for k in 0..400 {
-            kinetics.take(f64::from(k) * 0.05, 10.0 + 0.2 * noise(k), 0.2);
+            kinetics.take(f64::from(k) * 0.05, 10.0 + 0.2 * noise(k), 0.2, 1.0);
             if k % 100 == 99 {
                 limits.push(kinetics.time_to_close(100.0, 0.2));
             }
@@ -333,7 +337,12 @@ mod tests {
     fn a_time_to_close_has_both_limits() {
         let mut kinetics = Kinetics::new(Some(1.0));
         for k in 0..200 {
-            kinetics.take(f64::from(k) * 0.05, 3.0 * f64::from(k) * 0.05 + 0.02 * noise(k), 0.02);
+            kinetics.take(
+                f64::from(k) * 0.05,
+                3.0 * f64::from(k) * 0.05 + 0.02 * noise(k),
+                0.02,
+                1.0,
+            );
         }
         let eta = kinetics.time_to_close(30.0, 0.1);
         assert!((eta.s - 10.0).abs() < 4.0 * eta.error_s, "{} ± {}", eta.s, eta.error_s);

@@ -21,6 +21,11 @@ const KINK_PX: f32 = 0.5;
 const NEAR_WALL: usize = 2;
 const BESIDE_WALL_PX: f32 = 1.5;
 
+/// Errors by texture are alike in so many frames more, until the front has gone on over it, and those of a tip whose
+/// shape the frames before tell.
+const TEXTURE_ALIKE: f64 = 1.5;
+const LEANING_ALIKE: f64 = 1.0;
+
 /// Frames over which it is remembered how much lines jump.
 const JUMPS_FRAMES: f64 = 64.0;
 
@@ -32,6 +37,8 @@ pub struct Measuring {
     tip: Kinetics,
     /// Lithium along each line when it was first seen, px.
     first: Vec<f32>,
+    /// One sigma of their mean, px: larger than later, when texture is known.
+    first_error: f64,
     /// The contour of the frame before, and the mean square of what single lines that jump move the mean by in a
     /// frame, px²: where a head grows sideways over lines, no smooth motion is all of it.
     before: Vec<f32>,
@@ -59,6 +66,10 @@ pub struct Seen<'a> {
     /// The counter electrode, px from the starting edge.
     pub counter: Option<f64>,
     pub frame_s: f64,
+    /// Share of the edges' variance that is texture's.
+    pub textured: f64,
+    /// The frames before say more of its shape than this one.
+    pub leans: bool,
 }
 
 impl Measuring {
@@ -70,6 +81,7 @@ impl Measuring {
             position: Kinetics::new(config.bandwidth_hz),
             tip: Kinetics::new(config.bandwidth_hz),
             first: vec![f32::NAN; lines.count],
+            first_error: f64::NAN,
             before: vec![f32::NAN; lines.count],
             jumps: 0.0,
         }
@@ -105,8 +117,10 @@ impl Measuring {
         numbers.by_region = (f64::from(u8::from(seen.folded)), f64::NAN);
         self.measure_area(&shape, &seen, &mut numbers);
 
-        self.position.take(stamp.time_s, numbers.position.0, numbers.position.1);
-        self.tip.take(stamp.time_s, numbers.tip.0, numbers.tip.1);
+        let alike = 1.0 + TEXTURE_ALIKE * seen.textured;
+        self.position.take(stamp.time_s, numbers.position.0, numbers.position.1, alike);
+        let leaning = if seen.leans { LEANING_ALIKE } else { 0.0 };
+        self.tip.take(stamp.time_s, numbers.tip.0, numbers.tip.1, alike + leaning);
         self.see_jumps(&seen.position);
         let (velocity, velocity_error) = self.position.velocity();
         let of_jumps = if self.jumps > 0.0 { self.jumps.sqrt() / seen.frame_s } else { 0.0 };
@@ -151,8 +165,10 @@ impl Measuring {
                 lines += 1.0;
             }
         }
-        // The first contour errs as much as this one.
-        let by_contour = lines * numbers.position.1 * std::f64::consts::SQRT_2;
+        if self.first_error.is_nan() {
+            self.first_error = numbers.position.1;
+        }
+        let by_contour = lines * numbers.position.1.hypot(self.first_error);
         let (area, error, perimeter) = match (seen.folded, seen.extent) {
             (false, _) => (area, by_contour, shape.perimeter()),
             // Both that of now and that of the first contour, which had no fold to err about.

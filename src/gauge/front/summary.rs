@@ -109,6 +109,7 @@ impl Summary {
             }
             return;
         }
+        let leans = again.is_some();
         let refined = again.and_then(|fit| self.refine(stamp, *fit));
         // Whether it is where it was is asked of what the frame said by itself.
         let (by_itself, contour) = (contour, refined.as_ref().unwrap_or(contour));
@@ -162,6 +163,8 @@ impl Summary {
             drift_error: observation.drift_error,
             counter,
             frame_s: self.frame_s,
+            textured: 1.0 - 1.0 / f64::from(contour.excess.max(1.0)),
+            leans,
         };
         self.measuring.measure(stamp, seen, &self.follower, out);
         out.quality = (found as f32 / contour.excess.max(1.0).sqrt()).clamp(0.0, 1.0);
@@ -200,6 +203,8 @@ impl Summary {
             drift_error: observation.drift_error,
             counter,
             frame_s: self.frame_s,
+            textured: 0.0,
+            leans: false,
         };
         self.measuring.measure(stamp, seen, &self.follower, out);
         // One where a cell's scatter is nothing beside the step.
