@@ -186,7 +186,7 @@ const ELSEWHERE_SIGMA: f32 = 3.0;
 /// One sigma of an edge that the area tells, across the edge, px.
 pub const EDGE_PX: f32 = 1.0;
 /// How far the cut at one half strays from the edge, px.
-const LEVEL_PX: f64 = 0.2;
+const LEVEL_PX: f64 = 0.3;
 
 /// Finds lithium by the brightness of both sides (lithium, bare); nothing where they do not differ
 /// enough to be told apart. Under what is hidden, lithium ends at the contour.
