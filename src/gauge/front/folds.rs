@@ -26,7 +26,7 @@ const STEP_FRAMES: u64 = 4;
 const STEPS: i8 = 2;
 const STEP_PX: std::ops::Range<f32> = 4.0..24.0;
 /// The followed edge is there where the cells show so much of its step.
-const STEP_LEAST: f32 = 0.5;
+const STEP_LEAST: f32 = 0.65;
 /// In the first frames nothing is known before: lithium that hangs over is believed at once, what is one with the front
 /// after so many frames. Later what stays so many frames is believed.
 const FIRST_FRAMES: u64 = 8;

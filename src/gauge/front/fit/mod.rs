@@ -141,7 +141,8 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         nulls: Vec::new(),
         own: (Vec::new(), Vec::new()),
     };
-    fit.find_path(wide);
+    // Where it was lost, it is near where it was expected.
+    fit.find_path(wide && hints.contour.is_none());
     let mut contour = fit.settle(if wide { ROUNDS_WIDE } else { ROUNDS });
     if hints.shape.counts_beside(&fit.own.1) {
         contour.again = Some(Box::new(fit));
