@@ -228,9 +228,7 @@ impl Rounds<'_> {
         }
         moved
     }
-}
 
-impl Rounds<'_> {
     /// Lets stations begin from what they say by themselves where that contradicts what they share: at a blunt
     /// end the opening is a step, and a change that is shared over it makes waves that reach far inside. The
     /// furthest move, px.

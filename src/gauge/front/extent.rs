@@ -11,6 +11,7 @@ use super::config::Lithium;
 use super::neighbours::fill_gaps;
 use super::particles::{self, Hidden, Spot};
 use super::pieces::keep_connected;
+use super::rows::{Row, between, perimeter};
 use crate::gauge::View;
 use crate::gauge::lines::Lines;
 
@@ -31,8 +32,6 @@ const BESIDE_WALL: usize = 3;
 const ONE_PIECE_PX: f32 = 1.0;
 /// So many cells to either side of the contour the brightness is that of one side, however much the cells were smoothed.
 const STEP_CELLS: f32 = 1.75;
-/// A fold is a gap of so many cells along a line.
-const FOLD_CELLS: usize = 2;
 /// Without a contour: branches are broken where they are thin or dim, over gaps of so many cells; so
 /// much of all that is as bright as lithium hangs together with the starting edge, and so many times
 /// more than with the other end. A texture, or particles, would do so with both alike.
@@ -320,90 +319,6 @@ fn smooth(cells: &mut Cells) {
             *to = mean(*before, *at, *after);
         }
     }
-}
-
-/// One row of cells.
-struct Row {
-    length: f32,
-    reach: f32,
-    /// Where the last piece of lithium begins.
-    entered: f32,
-    folded: bool,
-}
-
-impl Row {
-    fn all(shares: &Cells) -> Vec<Row> {
-        (0..shares.across).map(|row| Row::of(shares.row(row))).collect()
-    }
-
-    fn of(shares: &[f32]) -> Row {
-        let mut row = Row { length: 0.0, reach: f32::NAN, entered: f32::NAN, folded: false };
-        // Lithium reaches the starting edge, half a pixel before the first one.
-        let mut entered = (shares[0] > 0.5).then_some(-0.5);
-        let mut left: Option<usize> = None;
-        for (k, pair) in shares.windows(2).enumerate() {
-            if (pair[0] > 0.5) == (pair[1] > 0.5) {
-                continue;
-            }
-            let at = centre(k as f32) + CELL as f32 * (pair[0] - 0.5) / (pair[0] - pair[1]);
-            match entered.take() {
-                Some(from) => {
-                    row.length += at - from;
-                    (row.reach, row.entered) = (at, from);
-                    left = Some(k);
-                }
-                None => {
-                    row.folded |= left.is_some_and(|left| k - left >= FOLD_CELLS);
-                    entered = Some(at);
-                }
-            }
-        }
-        if let Some(from) = entered {
-            row.reach = centre((shares.len() - 1) as f32) + 0.5 * CELL as f32;
-            row.length += row.reach - from;
-            row.entered = from;
-        }
-        row
-    }
-}
-
-/// From rows of cells to a line, linearly.
-fn between(rows: &[Row], line: usize, of: impl Fn(&Row) -> f32) -> f32 {
-    let place = ((line as f32 + 0.5) / CELL as f32 - 0.5).clamp(0.0, (rows.len() - 1) as f32);
-    let k = (place as usize).min(rows.len() - 1);
-    let (a, b) = (of(&rows[k]), of(&rows[(k + 1).min(rows.len() - 1)]));
-    a + (place - k as f32) * (b - a)
-}
-
-/// Length of the line at one half, px.
-fn perimeter(cells: &Cells) -> f64 {
-    let mut sum = 0.0;
-    for row in 0..cells.across - 1 {
-        let (upper, lower) = (cells.row(row), cells.row(row + 1));
-        for (up, low) in upper.windows(2).zip(lower.windows(2)) {
-            // Around the square: each side that the line crosses gives a point.
-            let corners = [up[0], up[1], low[1], low[0]];
-            let place = |side: usize, t: f32| match side {
-                0 => (t, 0.0),
-                1 => (1.0, t),
-                2 => (1.0 - t, 1.0),
-                _ => (0.0, 1.0 - t),
-            };
-            let mut points = [(0.0f32, 0.0f32); 4];
-            let mut count = 0;
-            for side in 0..4 {
-                let (a, b) = (corners[side], corners[(side + 1) % 4]);
-                if (a > 0.5) != (b > 0.5) {
-                    points[count] = place(side, (0.5 - a) / (b - a));
-                    count += 1;
-                }
-            }
-            for pair in points[..count].chunks_exact(2) {
-                sum += f64::from((pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1));
-            }
-        }
-    }
-    sum * CELL as f64
 }
 
 #[cfg(test)]

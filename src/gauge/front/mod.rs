@@ -25,6 +25,7 @@ mod particles;
 mod path;
 mod pieces;
 mod prior;
+mod rows;
 mod search;
 mod shape;
 mod summary;
