@@ -119,8 +119,7 @@ impl Summary {
             // Where the observer saw the lines go on.
             Some(known) if observation.looked_on && known.goes_on_in(&seen) => {
                 let carried = known.carried_to(&seen);
-                before = self.known.clone();
-                self.go_on_with(carried);
+                before = self.go_on_with(carried);
                 looked = stamp.index;
                 profile
             }
@@ -241,11 +240,11 @@ impl Summary {
         }
     }
 
-    /// Follows what is known on new lines from now on.
-    fn go_on_with(&mut self, carried: Carried) {
+    /// Follows what is known on new lines from now on; what was known on those before.
+    fn go_on_with(&mut self, carried: Carried) -> Option<Known> {
         let Carried { known: after, moved, anew } = carried;
-        let Some(before) = self.known.replace(after) else { return };
-        let Some(after) = &self.known else { return };
+        let before = self.known.replace(after)?;
+        let after = self.known.as_ref()?;
         // Longer than the crack can have grown since: it was there, and has been found only now. What
         // was measured of the shorter one says nothing of rates.
         let grown = AHEAD as f64 + self.pace_px.abs() * GROWN_FRAMES;
@@ -260,6 +259,7 @@ impl Summary {
         if found_more {
             self.begin_length();
         }
+        Some(before)
     }
 
     /// The rate of the length, and what is expected of a marked frame, begin anew.

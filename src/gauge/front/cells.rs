@@ -13,6 +13,23 @@ pub fn centre(cell: f32) -> f32 {
     cell * CELL as f32 + 0.5 * (CELL as f32 - 1.0)
 }
 
+/// The binomial mean of three values.
+pub fn binomial(before: f32, at: f32, after: f32) -> f32 {
+    0.25 * (before + 2.0 * at + after)
+}
+
+/// Binomial means over three rows of `along` cells; the ends share with those inside.
+pub fn over_rows(from: &[f32], along: usize, to: &mut [f32]) {
+    let last = (from.len() / along).saturating_sub(1);
+    let row = |k: usize| &from[k * along..(k + 1) * along];
+    for (k, to) in to.chunks_exact_mut(along).enumerate() {
+        let (before, at, after) = (row(k.saturating_sub(1)), row(k), row((k + 1).min(last)));
+        for (to, ((before, at), after)) in to.iter_mut().zip(before.iter().zip(at).zip(after)) {
+            *to = binomial(*before, *at, *after);
+        }
+    }
+}
+
 /// Mean counts above the offset in each cell, row after row of cells; a row lies along the growth.
 pub struct Cells {
     pub across: usize,

@@ -133,14 +133,17 @@ pub fn joined_lines(own_error_px: f64, smooth_lines: f64) -> f64 {
 /// The variance of a line on the joined curve, px², where each line's own is `variance`: a curve with bends of variance q
 /// through lines of information f has 0.265 q^¼ f^−¾ (the kernel of B. W. Silverman, Ann. Stat. 12, 898, 1984).
 pub fn joined_variance(variance: f64, smooth_lines: f64) -> f64 {
+    joined_by(smooth_lines) * variance.powf(0.75)
+}
+
+fn joined_by(smooth_lines: f64) -> f64 {
     let bend = (BEND_PX / (smooth_lines * smooth_lines)).powi(2);
-    0.265 * bend.powf(0.25) * variance.powf(0.75)
+    0.265 * bend.powf(0.25)
 }
 
 /// The variance that a mean over many lines has from each of them, px², by the variance of the line
 /// on the joined curve: neighbours err alike, over as many lines as the curve joins. The inverse of
 /// [`joined_variance`].
 pub fn variance_in_mean(error_px: f64, smooth_lines: f64) -> f64 {
-    let bend = (BEND_PX / (smooth_lines * smooth_lines)).powi(2);
-    (error_px * error_px / (0.265 * bend.powf(0.25))).powf(4.0 / 3.0)
+    (error_px * error_px / joined_by(smooth_lines)).powf(4.0 / 3.0)
 }

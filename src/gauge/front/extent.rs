@@ -5,7 +5,7 @@
 //! H. E. Cline, Comput. Graph. 21, 163, 1987, in two dimensions). The brightness of both sides is that
 //! beside the contour or, where there is no contour, what tells the cells apart best.
 
-use super::cells::{CELL, Cells, centre};
+use super::cells::{CELL, Cells, binomial, centre, over_rows};
 use super::classes::tell_apart;
 use super::config::Lithium;
 use super::neighbours::fill_gaps;
@@ -63,8 +63,8 @@ pub struct Extent {
     pub noise_px: f32,
     /// What looks like a particle.
     pub spots: Vec<Spot>,
-    /// How much more lithium is seen just before the contour than just behind it, from 0 to 1; NaN where there is no
-    /// contour.
+    /// How much more lithium is seen just before the contour than just behind it: 1 at a front that nothing lies over;
+    /// NaN where there is no contour.
     pub steps: Vec<f32>,
 }
 
@@ -302,23 +302,16 @@ const SMOOTHED: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
 /// A binomial mean over three by three cells; the ends share with those inside.
 fn smooth(cells: &mut Cells) {
-    let (across, along) = (cells.across, cells.along);
-    let mean = |before: f32, at: f32, after: f32| 0.25 * (before + 2.0 * at + after);
+    let along = cells.along;
     let mut half = vec![0.0; cells.value.len()];
     for (from, to) in cells.value.chunks_exact(along).zip(half.chunks_exact_mut(along)) {
         let last = along - 1;
-        to[0] = mean(from[0], from[0], from[1.min(last)]);
-        to[last] = mean(from[last.saturating_sub(1)], from[last], from[last]);
+        to[0] = binomial(from[0], from[0], from[1.min(last)]);
+        to[last] = binomial(from[last.saturating_sub(1)], from[last], from[last]);
         let inside = to.iter_mut().skip(1).zip(from.windows(3));
-        inside.for_each(|(to, three)| *to = mean(three[0], three[1], three[2]));
+        inside.for_each(|(to, three)| *to = binomial(three[0], three[1], three[2]));
     }
-    let row = |k: usize| &half[k * along..(k + 1) * along];
-    for (k, to) in cells.value.chunks_exact_mut(along).enumerate() {
-        let (before, at, after) = (row(k.saturating_sub(1)), row(k), row((k + 1).min(across - 1)));
-        for (to, ((before, at), after)) in to.iter_mut().zip(before.iter().zip(at).zip(after)) {
-            *to = mean(*before, *at, *after);
-        }
-    }
+    over_rows(&half, along, &mut cells.value);
 }
 
 #[cfg(test)]

@@ -60,15 +60,20 @@ pub fn most_probable(
             *total -= said + counts * 0.5 * stray * stray;
         }
     }
-    let last = (0..states).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
-    let bands = known.len().div_ceil(BAND);
-    let mut path = vec![0.0f32; bands];
-    let mut at = last;
-    for band in (0..bands).rev() {
-        path[band] = (at as i64 - reach) as f32;
-        at = usize::from(from[band * states + at]);
+    let path = traced(&total, &from);
+    (0..known.len()).map(|line| (path[line / BAND] as i64 - reach) as f32).collect()
+}
+
+/// The states of the likeliest path, first to last: what [`step`] left of each of them, and their origins.
+pub fn traced(total: &[f32], from: &[u16]) -> Vec<usize> {
+    let states = total.len();
+    let mut at = (0..states).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
+    let mut path = vec![0; from.len() / states];
+    for (path, from) in path.iter_mut().zip(from.chunks_exact(states)).rev() {
+        *path = at;
+        at = usize::from(from[at]);
     }
-    (0..known.len()).map(|line| path[line / BAND]).collect()
+    path
 }
 
 /// Evidence of the pixels before each place, no few of which say more than they may.

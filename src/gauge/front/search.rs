@@ -1,9 +1,9 @@
 //! Finding the front anywhere in the region: the best split of each row of cells into a lithium
 //! side and a bare side, under continuity from row to row (dynamic programming).
 
-use super::cells::{CELL, Cells};
+use super::cells::{CELL, Cells, over_rows};
 use super::config::Lithium;
-use super::path;
+use super::path::{step, traced};
 use crate::gauge::median::median;
 
 /// Log-likelihood that one cell of jump between rows costs.
@@ -46,16 +46,11 @@ fn most_probable(cells: &Cells, add: impl Fn(usize, &mut [f32])) -> (Vec<usize>,
     let mut total = vec![0.0f32; states];
     let mut from: Vec<u16> = Vec::with_capacity(states * cells.across);
     for row in 0..cells.across {
-        path::step(&mut total, JUMP_COST, &mut from);
+        step(&mut total, JUMP_COST, &mut from);
         add(row, &mut total);
     }
-    let mut at = (0..states).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
-    let likelier = total[at];
-    let mut path = vec![0; cells.across];
-    for row in (0..cells.across).rev() {
-        path[row] = at;
-        at = usize::from(from[row * states + at]);
-    }
+    let path = traced(&total, &from);
+    let likelier = path.last().map_or(0.0, |at| total[*at]);
     (path, likelier)
 }
 
@@ -76,7 +71,10 @@ fn beside_particles(cells: &Cells, first: &[usize], alike: f32) -> Vec<usize> {
         let rows = row.saturating_sub(LEVEL_ROWS)..(row + LEVEL_ROWS + 1).min(across);
         median(of[rows].iter().flatten().copied())
     };
-    let joined = over_rows(cells);
+    // Along a row an edge stays as sharp as it is.
+    let mut joined = vec![0.0; cells.value.len()];
+    over_rows(&cells.value, along, &mut joined);
+    let joined = Cells::of((across, along), joined);
     let scatter = joined.scatter();
     let (path, _) = most_probable(&joined, |row, total| {
         let (Some(a), Some(b)) = (shared(&lithium, row), shared(&bare, row)) else { return };
@@ -91,19 +89,6 @@ fn beside_particles(cells: &Cells, first: &[usize], alike: f32) -> Vec<usize> {
         }
     });
     path
-}
-
-/// Binomial means over three rows: along a row an edge stays as sharp as it is.
-fn over_rows(cells: &Cells) -> Cells {
-    let (across, along) = (cells.across, cells.along);
-    let mut value = Vec::with_capacity(across * along);
-    for row in 0..across {
-        let (before, after) =
-            (cells.row(row.saturating_sub(1)), cells.row((row + 1).min(across - 1)));
-        let three = before.iter().zip(cells.row(row)).zip(after);
-        value.extend(three.map(|((before, at), after)| 0.25 * (before + 2.0 * at + after)));
-    }
-    Cells::of((across, along), value)
 }
 
 /// Adds, for each place of a split, how much likelier it is than no split at all.

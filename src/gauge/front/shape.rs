@@ -172,11 +172,12 @@ impl Shape<'_> {
 
     /// Standard deviation of the contour, without the part that is noise.
     pub fn roughness(&self, mean: f64) -> Value {
+        let own: Vec<f64> = (0..self.position.len()).map(|line| self.own_variance(line)).collect();
         let (mut square, mut noise, mut alike, mut count) = (0.0, 0.0, 0.0, 0.0);
         for line in (0..self.position.len()).filter(|line| self.position[*line].is_finite()) {
             square += (f64::from(self.position[line]) - mean).powi(2);
             noise += f64::from(self.error[line]).powi(2);
-            alike += self.own_variance(line);
+            alike += own[line];
             count += 1.0;
         }
         if count < 2.0 {
@@ -187,7 +188,7 @@ impl Shape<'_> {
         // Independent lines, and δ(σ) = δ(σ²)/2σ.
         let independent = count / (alike / noise).max(1.0);
         let of_noise = 2.0 * noise * noise / independent;
-        let of_shape = 4.0 * self.noise_along(mean) / (count * count);
+        let of_shape = 4.0 * self.noise_along(mean, &own) / (count * count);
         let roughness = variance.sqrt();
         let error = (of_noise + of_shape).sqrt() / (2.0 * roughness.max(noise.sqrt()));
         (roughness, error.hypot(FLOOR_PX))
@@ -203,13 +204,10 @@ impl Shape<'_> {
 
     /// Variance of the sum of the lines' errors, each times how far the line is from the mean, px⁴: errors are alike in
     /// neighbours, and count less where these lie on both sides of the mean. It is hᵀA⁻¹h, with A the normal matrix of
-    /// the joined curve.
-    fn noise_along(&self, mean: f64) -> f64 {
-        let information = |line| match self.own_variance(line) {
-            variance if variance > 0.0 => 1.0 / variance,
-            _ => 0.0,
-        };
-        let f: Vec<f64> = (0..self.error.len()).map(information).collect();
+    /// the joined curve, to which each line by itself brings a variance of `own`, px².
+    fn noise_along(&self, mean: f64, own: &[f64]) -> f64 {
+        let information = |own: &f64| if *own > 0.0 { 1.0 / own } else { 0.0 };
+        let f: Vec<f64> = own.iter().map(information).collect();
         let off = |(position, f): (&f32, &f64)| {
             if position.is_finite() && *f > 0.0 { f64::from(*position) - mean } else { 0.0 }
         };
@@ -221,7 +219,7 @@ impl Shape<'_> {
             join(&scaled, &f, &stiffness).iter().zip(&off).map(|(d, h)| d * h).sum();
         // What lines err by beyond that, beside a wall, they err alike with those next to them.
         let beyond = |(line, off): (usize, &f64)| {
-            let joined = joined_variance(self.own_variance(line), self.smooth_lines);
+            let joined = joined_variance(own[line], self.smooth_lines);
             off * off * (f64::from(self.error[line]).powi(2) - joined).max(0.0)
         };
         of_joined + BEYOND_LINES * off.iter().enumerate().map(beyond).sum::<f64>()

@@ -143,7 +143,11 @@ impl Summary {
             self.learned = learned.or(self.learned.take());
         }
         self.remember(contour);
-        let near = self.near_particles(stamp.index, &self.follower.expected_at(stamp.index));
+        let near = self
+            .particles
+            .suspected(stamp.index, self.lines.count)
+            .map(|hidden| hidden.is_near(&self.follower.expected_at(stamp.index)))
+            .unwrap_or_default();
         self.follower.take(stamp.index, &mut position, &error, &contour.own, &near);
         for (position, error) in position.iter().zip(&mut error) {
             if position.is_nan() {
@@ -219,8 +223,8 @@ impl Summary {
         // Beside a wall lithium may grow over any line from one frame to the next.
         let torn = |pair: &[f32]| (pair[1] - pair[0]).abs() > TEAR_PX;
         let is_torn = expected.as_ref().is_some_and(|contour| contour.windows(2).any(torn));
-        let particles =
-            expected.as_ref().map(|contour| self.near_particles(at, contour)).unwrap_or_default();
+        let hidden = self.particles.suspected(at, self.lines.count);
+        let near = hidden.as_ref().zip(expected.as_ref()).map(|(h, contour)| h.is_near(contour));
         Hints {
             contour: expected.map(Arc::new),
             expected_variance: self.follower.expected_variance(lag_frames),
@@ -234,17 +238,11 @@ impl Summary {
             scatter: self.scatter,
             contrast: self.contrast,
             no_texture: !texture::is_wanted(self.frames),
-            hidden: self.particles.suspected(at, self.lines.count).map(Arc::new),
-            particles: Arc::new(particles),
+            hidden: hidden.map(Arc::new),
+            particles: Arc::new(near.unwrap_or_default()),
             search: self.searched >= SEARCHED_LEAST && !self.frames.is_multiple_of(FOLLOW_EVERY),
             wants_extent: self.folds.want_look(self.frames) || is_torn,
         }
-    }
-
-    /// Lines that particles are near to in a frame, where the contour is expected there; none where there are none.
-    fn near_particles(&self, index: u64, contour: &[f32]) -> Vec<bool> {
-        let suspected = self.particles.suspected(index, self.lines.count);
-        suspected.map(|hidden| hidden.is_near(contour)).unwrap_or_default()
     }
 
     fn keep_time(&mut self, stamp: &Stamp) {

@@ -52,15 +52,16 @@ impl Hidden {
 
     /// Whether anything is hidden so near to a contour (px from the starting edge), line by line.
     pub fn is_near(&self, contour: &[f32]) -> Vec<bool> {
-        let near = |(line, at): (usize, &f32)| {
-            self.of(line).iter().any(|(from, end)| *at > from - NEAR_PX && *at < end + NEAR_PX)
-        };
-        contour.iter().enumerate().map(near).collect()
+        contour.iter().enumerate().map(|(line, at)| self.reaches(line, *at, NEAR_PX)).collect()
     }
 
     /// Whether a pixel of a line is hidden.
     pub fn hides(&self, line: usize, at: f32) -> bool {
-        self.of(line).iter().any(|(from, end)| at >= *from && at <= *end)
+        self.reaches(line, at, 0.0)
+    }
+
+    fn reaches(&self, line: usize, at: f32, beyond: f32) -> bool {
+        self.of(line).iter().any(|(from, end)| at >= from - beyond && at <= end + beyond)
     }
 
     /// Puts what the contour says (px from the starting edge) in the place of cells that are hidden.
