@@ -121,28 +121,24 @@ pub fn step(total: &mut [f32], cost: f32, from: &mut Vec<u16>) {
 /// (px) with its information `f` (1/px²), and the stiffness `s` (1/px²), the inverse variance of the
 /// curve's second differences.
 pub fn join(z: &[f64], f: &[f64], stiffness: &[f64]) -> Vec<f64> {
-    let Factors { inverse, next, second } = Factors::of(f, stiffness);
-    let mut at: Vec<f64> = z.iter().zip(f).map(|(z, f)| f * z).collect();
-    let mut before = [0.0; 2];
-    for k in 0..at.len() {
-        if k >= 2 {
-            at[k] -= second[k - 2] * before[1];
-        }
-        if k >= 1 {
-            at[k] -= next[k - 1] * before[0];
-        }
-        before = [at[k], before[0]];
-    }
+    let mut rows = vec![(Row::NONE, 0.0); f.len()];
+    let (mut before, mut at_before, mut further) = (Row::NONE, [0.0; 2], 0.0);
+    // Down with the factors, beside whose divisions it takes no time.
+    eliminate([f], stiffness, |k, [row]| {
+        let at = f[k] * z[k] - further * at_before[1] - before.next * at_before[0];
+        (further, before, at_before) = (before.second, row, [at, at_before[0]]);
+        rows[k] = (row, at);
+    });
+    let mut curve = vec![0.0; rows.len()];
     let mut after = [0.0; 2];
-    for k in (0..at.len()).rev() {
-        at[k] = at[k] * inverse[k] - second[k] * after[1] - next[k] * after[0];
-        after = [at[k], after[0]];
+    for (curve, (row, at)) in curve.iter_mut().zip(&rows).rev() {
+        *curve = at * row.inverse - row.second * after[1] - row.next * after[0];
+        after = [*curve, after[0]];
     }
-    at
+    curve
 }
 
 /// How certain a curve is.
-#[derive(Default)]
 pub struct Certainty {
     /// Posterior variance of each line, px².
     pub variance: Vec<f64>,
@@ -151,78 +147,83 @@ pub struct Certainty {
 }
 
 impl Certainty {
-    /// Of the curve that [`join`] makes of lines with this information and stiffness.
-    pub fn of(f: &[f64], stiffness: &[f64]) -> Certainty {
-        let Factors { inverse, next, second } = Factors::of(f, stiffness);
+    /// Of the curve that [`join`] makes of lines with this information (1/px²) and stiffness: of its sum by that of
+    /// `mean`, of each line by that of `lines`.
+    pub fn of(mean: &[f64], lines: &[f64], stiffness: &[f64]) -> Certainty {
         // With LDLᵀ = A the variance of a sum wᵀd is wᵀA⁻¹w = yᵀD⁻¹y, L y = w.
         let mut sum_variance = 0.0;
-        let mut before = [0.0; 2];
-        for k in 0..f.len() {
-            let mut y = f64::from(u8::from(f[k] > 0.0));
-            if k >= 1 {
-                y -= next[k - 1] * before[0];
-            }
-            if k >= 2 {
-                y -= second[k - 2] * before[1];
-            }
-            sum_variance += y * y * inverse[k];
-            before = [y, before[0]];
-        }
+        let mut rows = vec![Row::NONE; lines.len()];
+        let (mut before, mut y_before, mut further) = (Row::NONE, [0.0; 2], 0.0);
+        eliminate([mean, lines], stiffness, |k, [row, of_line]| {
+            let told = f64::from(u8::from(mean[k] > 0.0));
+            let y = told - before.next * y_before[0] - further * y_before[1];
+            sum_variance += y * y * row.inverse;
+            (further, before, y_before) = (before.second, row, [y, y_before[0]]);
+            rows[k] = of_line;
+        });
         // The inverse's diagonal from its end (K. Takahashi, J. Fagan and M. Chen, 1973): that of the two
         // rows below, and right of the diagonal in the row below.
-        let mut variance = vec![0.0; f.len()];
+        let mut variance = vec![0.0; rows.len()];
         let (mut below, mut beside) = ([0.0; 2], 0.0);
-        for k in (0..f.len()).rev() {
-            let (l1, l2) = (next[k], second[k]);
+        for (variance, row) in variance.iter_mut().zip(&rows).rev() {
+            let (l1, l2) = (row.next, row.second);
             let z1 = -(l1 * below[0] + l2 * beside);
             let z2 = -(l1 * beside + l2 * below[1]);
-            variance[k] = inverse[k] - (l1 * z1 + l2 * z2);
-            below = [variance[k], below[0]];
+            *variance = row.inverse - (l1 * z1 + l2 * z2);
+            below = [*variance, below[0]];
             beside = z1;
         }
         Certainty { variance, sum_variance }
     }
 }
 
-/// The normal matrix of the curve as LDLᵀ; it has five diagonals.
-struct Factors {
+/// A row of the curve's normal matrix, which has five diagonals, as LDLᵀ.
+#[derive(Clone, Copy)]
+struct Row {
     /// 1 / D.
-    inverse: Vec<f64>,
-    /// The columns of L.
-    next: Vec<f64>,
-    second: Vec<f64>,
+    inverse: f64,
+    /// The column of L below it.
+    next: f64,
+    second: f64,
 }
 
-impl Factors {
-    fn of(f: &[f64], stiffness: &[f64]) -> Factors {
-        let n = f.len();
-        // An edge is in its window, whatever its information.
-        const RIDGE: f64 = 1e-4;
-        let mut main: Vec<f64> = f.iter().map(|f| f + RIDGE).collect();
-        let (mut next, mut second) = (vec![0.0; n], vec![0.0; n]);
-        for k in 1..n.saturating_sub(1) {
-            let s = stiffness[k];
-            main[k - 1] += s;
-            main[k] += 4.0 * s;
-            main[k + 1] += s;
-            next[k - 1] -= 2.0 * s;
-            next[k] -= 2.0 * s;
-            second[k - 1] += s;
+impl Row {
+    /// Before the first.
+    const NONE: Row = Row { inverse: 0.0, next: 0.0, second: 0.0 };
+}
+
+/// Hands on the rows of one or more normal matrices in order, of lines with information `f` each and of the same
+/// `stiffness`. Each pivot waits for the division of the one before, so that several take no longer than one.
+#[inline(always)]
+fn eliminate<const N: usize>(
+    f: [&[f64]; N],
+    stiffness: &[f64],
+    mut take: impl FnMut(usize, [Row; N]),
+) {
+    // An edge is in its window, whatever its information.
+    const RIDGE: f64 = 1e-4;
+    let n = stiffness.len();
+    let f = f.map(|f| &f[..n]);
+    // What a pivot takes from the rows above is multiplied out as far as that goes beforehand.
+    let (mut inverse, mut beside) = ([[0.0; N]; 2], [0.0; N]);
+    let (mut before, mut here) = (0.0, 0.0);
+    for k in 0..n {
+        // At the ends nothing bends.
+        let after = if k + 2 < n { stiffness[k + 1] } else { 0.0 };
+        let next = 0.0 - 2.0 * here - 2.0 * after;
+        let mut rows = [Row::NONE; N];
+        for j in 0..N {
+            let main = f[j][k] + RIDGE + before + 4.0 * here + after;
+            let pivot =
+                main - before * before * inverse[1][j] - beside[j] * beside[j] * inverse[0][j];
+            beside[j] = next - beside[j] * here * inverse[0][j];
+            inverse[1][j] = inverse[0][j];
+            inverse[0][j] = 1.0 / pivot;
+            let inverse = inverse[0][j];
+            rows[j] = Row { inverse, next: beside[j] * inverse, second: after * inverse };
         }
-        // Each pivot waits for the one before: what it takes from the rows above is multiplied out as far as that
-        // goes beforehand.
-        let (mut inverse, mut further_squared) = ([0.0; 2], [0.0; 2]);
-        let (mut beside_squared, mut both) = (0.0, 0.0);
-        for k in 0..n {
-            let pivot = main[k] - further_squared[1] * inverse[1] - beside_squared * inverse[0];
-            let beside = next[k] - both * inverse[0];
-            let further = second[k];
-            inverse = [1.0 / pivot, inverse[0]];
-            further_squared = [further * further, further_squared[0]];
-            (beside_squared, both) = (beside * beside, beside * further);
-            (main[k], next[k], second[k]) = (inverse[0], beside * inverse[0], further * inverse[0]);
-        }
-        Factors { inverse: main, next, second }
+        (before, here) = (here, after);
+        take(k, rows);
     }
 }
 
@@ -269,7 +270,7 @@ mod tests {
         let f: Vec<f64> = (0..n).map(|k| if k % 5 == 2 { 0.0 } else { 1.0 + k as f64 }).collect();
         let s: Vec<f64> = (0..n).map(|k| if k == 9 { 0.0 } else { 40.0 + k as f64 }).collect();
         let (at, variance, sum) = dense(&z, &f, &s);
-        let (curve, certain) = (join(&z, &f, &s), Certainty::of(&f, &s));
+        let (curve, certain) = (join(&z, &f, &s), Certainty::of(&f, &f, &s));
         assert!((certain.sum_variance / sum - 1.0).abs() < 1e-9, "{} {sum}", certain.sum_variance);
         for k in 0..n {
             assert!((curve[k] - at[k]).abs() < 1e-9, "line {k}: {} {}", curve[k], at[k]);

@@ -176,10 +176,8 @@ impl Fit {
                 break;
             }
         }
-        let mut certain = Certainty::of(&told.mean, &self.stiffness);
-        if let Some(lines) = told.lines {
-            certain.variance = Certainty::of(&lines, &self.stiffness).variance;
-        }
+        let lines = told.lines.as_ref().unwrap_or(&told.mean);
+        let certain = Certainty::of(&told.mean, lines, &self.stiffness);
         self.contour(&certain)
     }
 
@@ -300,14 +298,18 @@ impl Fit {
         }
         let mut curve = join_bent(&z, &f, &mut self.stiffness, &self.rigid);
         if robust {
+            let mut weakened = false;
             for line in 0..lines {
                 let off = (z[line] - curve[line]).abs() * f[line].sqrt();
                 if off > OUTLYING {
                     f[line] *= OUTLYING / off;
                     told.weaken(line, OUTLYING / off);
+                    weakened = true;
                 }
             }
-            curve = join(&z, &f, &self.stiffness);
+            if weakened {
+                curve = join(&z, &f, &self.stiffness);
+            }
         }
         for ((guess, known), moved) in self.guess.iter_mut().zip(&self.known).zip(&curve) {
             *guess = known + (*moved as f32).clamp(-reach, reach);
