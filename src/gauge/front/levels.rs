@@ -58,26 +58,21 @@ impl Levels {
                 ]
             })
             .collect();
-        let lines = rows.len() as f64;
+        let count = rows.len();
         let near = shared(&rows, SHARED_LINES);
-        let level = |row: &[f64; 4]| (row[0] / row[1], row[2] / row[3]);
-        let scatter = [0, 1].map(|side| line_scatter(sides, &near, side));
-        // Variance of a shared level: noise and texture of its pixels.
-        let variance = |row: &[f64; 4], side: usize, sigma: f64| {
-            let counts = (row[2 * side] / row[2 * side + 1]).max(0.0);
-            let pixels = row[2 * side + 1] * (3.5 * sigma).min(lines);
-            let white = (f64::from(noise.0) + f64::from(noise.1) * counts) / pixels;
-            white.max(ALIKE_LINES * scatter[side] / (3.5 * sigma).min(lines))
-        };
-        let error =
-            |row: &[f64; 4], sigma: f64| (variance(row, 0, sigma) + variance(row, 1, sigma)).sqrt();
-        let contrast = overall(&rows, &error);
+        let levels = levels(&near);
+        let scatter = [0, 1].map(|side| line_scatter(sides, &levels, side));
+        let noise = Noise { camera: [noise.0, noise.1].map(f64::from), scatter, lines: count };
+        let errors = noise.of_steps(&near, &levels, SHARED_LINES);
+        let contrast = overall(&rows, &noise);
         let mut out = Levels { texture_share, contrast, ..Levels::default() };
+        out.significant.reserve(count);
+        out.lithium.reserve(count);
+        out.bare.reserve(count);
         // Only weak steps are looked for in more lines.
         let mut far: Option<Vec<[f64; 4]>> = None;
         for (line, near) in near.iter().enumerate() {
-            let (a, b) = level(near);
-            let sigma = error(near, SHARED_LINES);
+            let ([a, b], sigma) = (levels[line], errors[line]);
             let sign = f64::from(sign);
             let here = (sign * (b - a) / sigma) as f32;
             let strange = [(0, a), (1, b)].into_iter().any(|(side, level)| {
@@ -87,8 +82,9 @@ impl Levels {
             let step = here > SIGNIFICANCE
                 || here > SIGNIFICANCE_LITTLE && {
                     let far = &far.get_or_insert_with(|| shared(&rows, SHARED_WIDELY))[line];
-                    let (a, b) = level(far);
-                    sign * (b - a) > f64::from(SIGNIFICANCE_WIDE) * error(far, SHARED_WIDELY)
+                    let [a, b] = level(far);
+                    let sigma = noise.of_step(far, [a, b], noise.lines_in(SHARED_WIDELY));
+                    sign * (b - a) > f64::from(SIGNIFICANCE_WIDE) * sigma
                 };
             out.significant.push(step && !strange);
             let (a, b) = match expected {
@@ -137,16 +133,28 @@ fn texture_share(sides: &[[SideSums; 2]], side: usize) -> f32 {
     if power > 0.0 && level > 0.0 { (with / (level * power)).clamp(0.0, 1.5) as f32 } else { 0.0 }
 }
 
+/// Brightness of both sides of a row of their sums.
+#[inline(always)]
+fn level(row: &[f64; 4]) -> [f64; 2] {
+    [row[0] / row[1], row[2] / row[3]]
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn levels(rows: &[[f64; 4]]) -> Vec<[f64; 2]> {
+    let mut out = vec![[0.0; 2]; rows.len()];
+    for (out, row) in out.iter_mut().zip(rows) {
+        *out = level(row);
+    }
+    out
+}
+
 /// Variance of a line's own mean about the shared level, counts².
-fn line_scatter(sides: &[[SideSums; 2]], shared: &[[f64; 4]], side: usize) -> f64 {
+fn line_scatter(sides: &[[SideSums; 2]], levels: &[[f64; 2]], side: usize) -> f64 {
     let mut squares: Vec<f64> = sides
         .iter()
-        .zip(shared)
+        .zip(levels)
         .filter(|(sums, _)| sums[side][0] >= 3.0)
-        .map(|(sums, row)| {
-            let level = row[2 * side] / row[2 * side + 1];
-            (f64::from(sums[side][1] / sums[side][0]) - level).powi(2)
-        })
+        .map(|(sums, level)| (f64::from(sums[side][1] / sums[side][0]) - level[side]).powi(2))
         .collect();
     if squares.is_empty() {
         return f64::INFINITY;
@@ -156,16 +164,61 @@ fn line_scatter(sides: &[[SideSums; 2]], shared: &[[f64; 4]], side: usize) -> f6
     *squares.select_nth_unstable_by(middle, f64::total_cmp).1 / 0.455
 }
 
-fn overall(rows: &[[f64; 4]], error: &dyn Fn(&[f64; 4], f64) -> f64) -> (f64, f64) {
+/// What shared levels err by: the noise of their pixels, and their texture.
+struct Noise {
+    /// Variance without signal, counts², and per count.
+    camera: [f64; 2],
+    /// Variance of a line's own mean on each side, counts².
+    scatter: [f64; 2],
+    /// All lines.
+    lines: usize,
+}
+
+impl Noise {
+    /// So many lines a mean over neighbours of this sigma is worth.
+    fn lines_in(&self, sigma: f64) -> f64 {
+        (3.5 * sigma).min(self.lines as f64)
+    }
+
+    /// One sigma of the step of both levels (counts) of one row's sums, shared by so many lines.
+    #[inline(always)]
+    fn of_step(&self, row: &[f64; 4], level: [f64; 2], lines: f64) -> f64 {
+        let mut variance = [0.0; 2];
+        for side in 0..2 {
+            let counts = level[side].max(0.0);
+            let pixels = row[2 * side + 1] * lines;
+            let white = (self.camera[0] + self.camera[1] * counts) / pixels;
+            variance[side] = white.max(ALIKE_LINES * self.scatter[side] / lines);
+        }
+        (variance[0] + variance[1]).sqrt()
+    }
+
+    fn of_steps(&self, rows: &[[f64; 4]], levels: &[[f64; 2]], sigma: f64) -> Vec<f64> {
+        of_steps(self, rows, levels, self.lines_in(sigma))
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn of_steps(noise: &Noise, rows: &[[f64; 4]], levels: &[[f64; 2]], lines: f64) -> Vec<f64> {
+    let mut out = vec![0.0; rows.len()];
+    for (out, (row, level)) in out.iter_mut().zip(rows.iter().zip(levels)) {
+        *out = noise.of_step(row, *level, lines);
+    }
+    out
+}
+
+/// Contrast over all lines, and its one sigma.
+fn overall(rows: &[[f64; 4]], noise: &Noise) -> (f64, f64) {
     let mut sum = [0.0; 4];
     for row in rows {
         for (sum, value) in sum.iter_mut().zip(row) {
             *sum += value;
         }
     }
-    let (a, b) = (sum[0] / sum[1], sum[2] / sum[3]);
+    let [a, b] = level(&sum);
     let mean = sum.map(|value| value / rows.len() as f64);
-    (a / b - 1.0, error(&mean, rows.len() as f64) / b)
+    let error = noise.of_step(&mean, level(&mean), noise.lines_in(rows.len() as f64));
+    (a / b - 1.0, error / b)
 }
 
 /// Three running means, nearly a Gaussian of this sigma; numbers that are summed stay comparable,
@@ -175,17 +228,25 @@ fn shared(rows: &[[f64; 4]], sigma: f64) -> Vec<[f64; 4]> {
     // The variance of a mean over 2r + 1 is r(r + 1)/3.
     let radius = ((sigma * sigma + 0.25).sqrt() - 0.5).round().max(1.0) as usize;
     let of_all = 1.0 / (2 * radius + 1) as f64;
+    let (count, reach) = (rows.len(), radius.min(rows.len()));
     let mut from = rows.to_vec();
-    let mut sums = vec![[0.0; 4]; rows.len() + 1];
+    let mut sums = vec![[0.0; 4]; count + 1];
     for _ in 0..3 {
-        for (k, row) in from.iter().enumerate() {
-            sums[k + 1] = std::array::from_fn(|j| sums[k][j] + row[j]);
+        let mut sum = [0.0; 4];
+        for (sums, row) in sums[1..].iter_mut().zip(&from) {
+            (0..4).for_each(|j| sum[j] += row[j]);
+            *sums = sum;
         }
-        for (k, out) in from.iter_mut().enumerate() {
-            let (first, end) = (k.saturating_sub(radius), (k + radius + 1).min(rows.len()));
-            let share =
-                if end - first == 2 * radius + 1 { of_all } else { 1.0 / (end - first) as f64 };
-            *out = std::array::from_fn(|j| (sums[end][j] - sums[first][j]) * share);
+        let inside = reach..count.saturating_sub(radius).max(reach);
+        let ends = sums[(2 * radius + 1).min(count + 1)..].as_flattened();
+        let pairs = ends.iter().zip(sums.as_flattened());
+        for (out, (end, first)) in from[inside.clone()].as_flattened_mut().iter_mut().zip(pairs) {
+            *out = (end - first) * of_all;
+        }
+        for k in (0..inside.start).chain(inside.end..count) {
+            let (first, end) = (k.saturating_sub(radius), (k + radius + 1).min(count));
+            let share = 1.0 / (end - first) as f64;
+            from[k] = std::array::from_fn(|j| (sums[end][j] - sums[first][j]) * share);
         }
     }
     from
