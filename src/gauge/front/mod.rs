@@ -21,6 +21,7 @@ mod levels;
 mod line;
 mod measure;
 mod neighbours;
+mod normal;
 mod particles;
 mod path;
 mod pieces;

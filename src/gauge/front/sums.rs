@@ -9,9 +9,12 @@
 // A clamp checks its bounds, which keeps loops from being vectorised.
 #![allow(clippy::manual_clamp)]
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::levels::Levels;
+use super::normal::{LEVEL, density, normal};
 use super::windows::{Pixel, Windows};
 use crate::frame::lanes::LANES;
 
@@ -44,35 +47,6 @@ pub struct EdgeSums {
 pub struct NullSums {
     pub score: [f32; 2],
     pub information: [f32; 2],
-}
-
-/// The normal density and distribution (M. Abramowitz and I. Stegun, 26.2.17, to 1e-6 with the
-/// exponential below), without branches.
-#[inline(always)]
-fn normal(u: f32) -> (f32, f32) {
-    let u = u.max(-6.0).min(6.0);
-    let density = 0.398_942_3 * exp(-0.5 * u * u);
-    let t = 1.0 / (1.0 + 0.231_641_9 * u.abs());
-    let series = t
-        * (0.319_381_53
-            + t * (-0.356_563_78 + t * (1.781_477_9 + t * (-1.821_256 + t * 1.330_274_4))));
-    let tail = density * series;
-    (density, if u >= 0.0 { 1.0 - tail } else { tail })
-}
-
-/// eˣ for −20 ≤ x ≤ 0: a power of two and a polynomial over half an octave to either side, to 2e-7.
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    // Adding 1.5 · 2²³ rounds to whole numbers and leaves them in the lowest bits.
-    const ROUNDING: f32 = 12_582_912.0;
-    let y = x * std::f32::consts::LOG2_E;
-    let shifted = y + ROUNDING;
-    let f = (y - (shifted - ROUNDING)) * std::f32::consts::LN_2;
-    let series = 1.0
-        + f * (1.0
-            + f * (0.5
-                + f * (0.166_666_67 + f * (0.041_666_67 + f * (0.008_333_33 + f * 0.001_388_89)))));
-    series * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
 /// A number of each line, for as many as there are lanes: those of one block, and `beyond` after the last.
@@ -111,12 +85,21 @@ struct Edges {
     most: f32,
 }
 
+/// The model at one pixel of each line, without texture.
+#[derive(Clone, Copy)]
+struct Profile {
+    /// The normal density at the pixel.
+    density: [f32; LANES],
+    /// How much of the step has been taken.
+    risen: [f32; LANES],
+    /// Inverse standard deviation of the camera's noise, 1/counts.
+    sharp: [f32; LANES],
+    /// The largest residual that counts, counts.
+    limit: [f32; LANES],
+}
+
 /// What one pixel says beside the model.
 struct Seen {
-    /// From the edge, in its widths.
-    u: f32,
-    /// The normal density at the pixel.
-    density: f32,
     /// Lithium's brightness over the bare specimen's there, counts.
     step: f32,
     residual: f32,
@@ -145,19 +128,52 @@ impl Edges {
         }
     }
 
-    /// The pixel at `x` in the window of one lane.
+    /// Widths from the edge of the pixel at `x` in the window of one lane.
     #[inline(always)]
-    fn see(&self, lane: usize, x: f32, pixel: &Pixel) -> Seen {
-        let (a, b) = (self.a[lane], self.b[lane]);
-        let u = (x - self.place[lane]) * self.inverse[lane];
-        let (density, risen) = normal(u);
-        let texture = pixel.texture[lane];
+    fn away(&self, lane: usize, x: usize) -> f32 {
+        (x as f32 - self.place[lane]) * self.inverse[lane]
+    }
+
+    /// The pixels, of so many, that lie less than [`LEVEL`] widths from `centre` widths beside the edge in any of the
+    /// lines: elsewhere nothing changes from pixel to pixel.
+    #[inline(always)]
+    fn about(&self, centre: f32, pixels: usize) -> Range<usize> {
+        let (mut first, mut last) = (f32::INFINITY, f32::NEG_INFINITY);
+        for lane in 0..LANES {
+            let wide = 1.0 / self.inverse[lane];
+            first = first.min(self.place[lane] + (centre - LEVEL) * wide);
+            last = last.max(self.place[lane] + (centre + LEVEL) * wide);
+        }
+        // One more on each side: the last bits of the places may differ from those of the widths.
+        let first = ((first - 1.0).max(0.0) as usize).min(pixels);
+        first..((last + 2.0).max(0.0) as usize).clamp(first, pixels)
+    }
+
+    /// The profile so many widths from the edges.
+    #[inline(always)]
+    fn profile(&self, away: impl Fn(usize) -> f32) -> Profile {
+        const NOTHING: [f32; LANES] = [0.0; LANES];
+        let mut out = Profile { density: NOTHING, risen: NOTHING, sharp: NOTHING, limit: NOTHING };
+        for lane in 0..LANES {
+            let (density, risen) = normal(away(lane));
+            let (a, b) = (self.a[lane], self.b[lane]);
+            let variance = self.dark + self.gain * (a + (b - a) * risen).max(0.0);
+            let sharp = 1.0 / variance.sqrt();
+            (out.density[lane], out.risen[lane]) = (density, risen);
+            (out.sharp[lane], out.limit[lane]) = (sharp, self.most * variance * sharp);
+        }
+        out
+    }
+
+    /// A pixel in the window of one lane, where the profile is this.
+    #[inline(always)]
+    fn see(&self, lane: usize, profile: &Profile, pixel: &Pixel) -> Seen {
+        let (a, b, texture) = (self.a[lane], self.b[lane], pixel.texture[lane]);
         let (ta, tb) = (a + a * self.shares.0 * texture, b + b * self.shares.1 * texture);
-        let variance = self.dark + self.gain * (a + (b - a) * risen).max(0.0);
-        let sharp = 1.0 / variance.sqrt();
-        let limit = self.most * variance * sharp;
-        let residual = (pixel.signal[lane] - (ta + (tb - ta) * risen)).max(-limit).min(limit);
-        Seen { u, density, step: ta - tb, residual, weight: pixel.seen[lane] * sharp * sharp }
+        let (sharp, limit) = (profile.sharp[lane], profile.limit[lane]);
+        let expected = ta + (tb - ta) * profile.risen[lane];
+        let residual = (pixel.signal[lane] - expected).max(-limit).min(limit);
+        Seen { step: ta - tb, residual, weight: pixel.seen[lane] * sharp * sharp }
     }
 }
 
@@ -250,25 +266,39 @@ pub fn edges(
     out.clear();
     for (block, pixels) in windows.blocks().enumerate() {
         let edges = Edges::of(windows, levels, block, (edge, wide), scatter);
+        let (before, after) = (edges.profile(|_| -LEVEL), edges.profile(|_| LEVEL));
+        let near = edges.about(0.0, pixels.len());
         let mut sums: Sums<6> = [[0.0; LANES]; 6];
-        for (x, pixel) in pixels.iter().enumerate() {
-            let x = x as f32;
-            for lane in 0..LANES {
-                let Seen { u, density, step, residual, weight } = edges.see(lane, x, pixel);
-                let along = step * density * edges.inverse[lane];
-                let by_width = along * u;
-                sums[0][lane] += weight * along * residual;
-                sums[1][lane] += weight * along * along;
-                sums[2][lane] += weight * residual * residual;
-                sums[3][lane] += pixel.seen[lane];
-                sums[4][lane] += weight * by_width * residual;
-                sums[5][lane] += weight * by_width * by_width;
-            }
+        for x in 0..near.start {
+            add_edges(&edges, x, &before, &pixels[x], &mut sums);
+        }
+        for x in near.clone() {
+            let profile = edges.profile(|lane| edges.away(lane, x));
+            add_edges(&edges, x, &profile, &pixels[x], &mut sums);
+        }
+        for x in near.end..pixels.len() {
+            add_edges(&edges, x, &after, &pixels[x], &mut sums);
         }
         each_line(&sums, block, edge.len(), |sums| {
             let [score, information, chi2, pixels, width_score, width_information] = sums;
             out.push(EdgeSums { score, information, chi2, pixels, width_score, width_information });
         });
+    }
+}
+
+/// Adds one pixel of each line.
+#[inline(always)]
+fn add_edges(edges: &Edges, x: usize, profile: &Profile, pixel: &Pixel, sums: &mut Sums<6>) {
+    for lane in 0..LANES {
+        let Seen { step, residual, weight } = edges.see(lane, profile, pixel);
+        let along = step * profile.density[lane] * edges.inverse[lane];
+        let by_width = along * edges.away(lane, x);
+        sums[0][lane] += weight * along * residual;
+        sums[1][lane] += weight * along * along;
+        sums[2][lane] += weight * residual * residual;
+        sums[3][lane] += pixel.seen[lane];
+        sums[4][lane] += weight * by_width * residual;
+        sums[5][lane] += weight * by_width * by_width;
     }
 }
 
@@ -285,14 +315,31 @@ pub fn nulls(
     out.clear();
     for (block, pixels) in windows.blocks().enumerate() {
         let edges = Edges::of(windows, levels, block, (edge, wide), scatter);
+        let (before, after) = (edges.profile(|_| -LEVEL), edges.profile(|_| LEVEL));
+        let near = edges.about(0.0, pixels.len());
+        let beside = [-BESIDE, BESIDE].map(|centre| (centre, edges.about(centre, pixels.len())));
         let mut sums: Sums<4> = [[0.0; LANES]; 4];
         for (x, pixel) in pixels.iter().enumerate() {
-            let x = x as f32;
+            let profile = if x < near.start {
+                before
+            } else if x < near.end {
+                edges.profile(|lane| edges.away(lane, x))
+            } else {
+                after
+            };
+            let mut densities = [before.density; 2];
+            for ((centre, about), densities) in beside.iter().zip(&mut densities) {
+                if about.contains(&x) {
+                    for lane in 0..LANES {
+                        densities[lane] = density(edges.away(lane, x) - centre);
+                    }
+                }
+            }
             for lane in 0..LANES {
-                let Seen { u, residual, weight, .. } = edges.see(lane, x, pixel);
+                let Seen { residual, weight, .. } = edges.see(lane, &profile, pixel);
                 let step = (edges.a[lane] - edges.b[lane]) * edges.inverse[lane];
-                for (k, centre) in [-BESIDE, BESIDE].into_iter().enumerate() {
-                    let along = step * normal(u - centre).0;
+                for k in 0..2 {
+                    let along = step * densities[k][lane];
                     sums[2 * k][lane] += weight * along * residual;
                     sums[2 * k + 1][lane] += weight * along * along;
                 }
@@ -310,23 +357,6 @@ pub fn nulls(
         let fits = edge - 6.0 * wide >= 0.0 && edge + 6.0 * wide <= last;
         if !fits {
             *null = NullSums::default();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn known_values_of_the_normal_distribution() {
-        for (u, value) in [(0.0, 0.5), (1.0, 0.841_344_7), (-2.0, 0.022_750_1), (6.0, 1.0)] {
-            assert!((normal(u).1 - value).abs() < 2e-6, "at {u}: {}", normal(u).1);
-        }
-        for k in 0..=600 {
-            let u = k as f32 * 0.01;
-            let exact = (-0.5 * f64::from(u) * f64::from(u)).exp() / std::f64::consts::TAU.sqrt();
-            assert!((f64::from(normal(u).0) - exact).abs() < 1e-6, "density at {u}");
         }
     }
 }
