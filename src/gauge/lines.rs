@@ -108,6 +108,20 @@ impl Lines {
         }
     }
 
+    /// The reference column and row of a line's pixel.
+    pub fn place(&self, line: usize, at: usize) -> [u16; 2] {
+        let Region { x, y, .. } = self.region;
+        let from_end = self.length - 1 - at;
+        let (x, y) = match self.grows {
+            Grows::Right => (x + at, y + line),
+            Grows::Left => (x + from_end, y + line),
+            Grows::Down => (x + line, y + at),
+            Grows::Up => (x + line, y + from_end),
+        };
+        // Frames are far smaller than 65,535 px.
+        [x as u16, y as u16]
+    }
+
     /// The whole region, line by line.
     pub fn read_all(&self, view: &View<'_>) -> Vec<f32> {
         let mut all = vec![0.0; self.count * self.length];
@@ -115,5 +129,30 @@ impl Lines {
             self.read(view, line, 0, out);
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Image, Samples};
+    use crate::noise::CameraModel;
+    use crate::register::Drift;
+
+    #[test]
+    fn a_pixel_is_where_its_line_is_read() {
+        let samples = Samples::U16((0..48).collect());
+        let image = Image { width: 8, height: 6, samples };
+        let drift = Drift { x: 1.0, y: -1.0, locked: true, ..Drift::UNKNOWN };
+        let view = View::new(&image, drift, CameraModel::default());
+        let region = Region { x: 1, y: 2, width: 4, height: 3 };
+        for grows in [Grows::Right, Grows::Left, Grows::Down, Grows::Up] {
+            let lines = Lines::new(region, grows);
+            let all = lines.read_all(&view);
+            let places = (0..all.len()).map(|k| lines.place(k / lines.length, k % lines.length));
+            let mut pixels = Vec::new();
+            view.read_pixels(&places.collect::<Vec<_>>(), &mut pixels);
+            assert_eq!(pixels, all, "{grows:?}");
+        }
     }
 }

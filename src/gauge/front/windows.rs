@@ -10,6 +10,8 @@ use crate::gauge::lines::Lines;
 /// Half of the window about the expected edge, px; with a blurred edge, at few counts, or in a first search, more.
 const HALF: usize = 16;
 const HALF_WIDE: usize = 32;
+/// So many lines are asked of memory at a time.
+const TOUCHED: usize = 64;
 /// Edges blurrier than this need the wide window, px.
 const SIGMA_SHARP: f32 = 2.0;
 
@@ -61,15 +63,21 @@ impl Windows {
             start: Vec::with_capacity(lines.count),
             dark: noise.variance(noise.offset_counts) as f32,
             gain: noise.gain_counts_per_electron as f32,
-            blocks: vec![NOTHING; width * lines.count.div_ceil(LANES)],
+            blocks: Vec::with_capacity(width * lines.count.div_ceil(LANES)),
         };
         let starts = known.iter().map(|p| p.round() as i64 - half as i64);
         windows.start.extend(starts.map(|start| start.clamp(0, last as i64) as usize));
-        touch(lines, view, &windows.start, inside, hints);
         let offset = noise.offset_counts as f32;
         let mut read = vec![0.0; inside];
         for (line, start) in windows.start.iter().copied().enumerate() {
+            if line % TOUCHED == 0 {
+                let end = lines.count.min(line + TOUCHED);
+                touch(lines, view, line, &windows.start[line..end], inside, hints);
+            }
             let (block, lane) = (line / LANES * width, line % LANES);
+            if lane == 0 {
+                windows.blocks.resize(block + width, NOTHING);
+            }
             let pixels = &mut windows.blocks[block..block + width];
             lines.read(view, line, start, &mut read);
             for (pixel, value) in pixels.iter_mut().zip(&read) {
@@ -105,22 +113,35 @@ impl Windows {
     }
 }
 
-/// Asks for the ends of all windows, and of the texture there, before any is read whole: memory brings what is asked
-/// for side by side, and would bring it one by one where each window waits for the one before.
-fn touch(lines: &Lines, view: &View<'_>, start: &[usize], inside: usize, hints: &Hints) {
+/// Asks for the ends of some lines' windows, from line `first` on, and of the texture there, before any is read whole:
+/// memory brings what is asked for side by side, and would bring it one by one where each window waits for the one
+/// before. Of all lines at once it would not be kept: pixels of one column share few places in a cache.
+fn touch(
+    lines: &Lines,
+    view: &View<'_>,
+    first: usize,
+    start: &[usize],
+    inside: usize,
+    hints: &Hints,
+) {
     if !lines.is_along_x() || inside == 0 {
         return;
     }
-    let (mut sum, mut pixel) = (0.0, [0.0]);
-    for (line, start) in start.iter().enumerate() {
-        for at in [0, inside - 1] {
-            lines.read(view, line, start + at, &mut pixel);
-            sum += pixel[0];
+    let places = start
+        .iter()
+        .enumerate()
+        .flat_map(|(k, start)| [*start, start + inside - 1].map(|at| lines.place(first + k, at)));
+    let places: Vec<[u16; 2]> = places.collect();
+    let mut pixels = Vec::with_capacity(places.len());
+    view.read_pixels(&places, &mut pixels);
+    std::hint::black_box(&pixels);
+    if let Some(texture) = &hints.texture {
+        let mut sum = 0.0;
+        let of_lines = texture[first * lines.length..].chunks_exact(lines.length);
+        for (texture, start) in of_lines.zip(start) {
+            let window = &texture[*start..start + inside];
+            sum += window[0] + window[inside / 2] + window[inside - 1];
         }
-        if let Some(texture) = &hints.texture {
-            let from = line * lines.length + start;
-            sum += texture[from] + texture[from + inside / 2] + texture[from + inside - 1];
-        }
+        std::hint::black_box(sum);
     }
-    std::hint::black_box(sum);
 }
