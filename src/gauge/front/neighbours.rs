@@ -1,6 +1,11 @@
 //! What lines take over from those beside them.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
+
 use super::contour::TEAR_PX;
+use crate::frame::lanes::LANES;
 
 /// The power of a Gaussian mean over lines of this sigma; so many lines, inversely, err alike then.
 pub fn power(lines: f64) -> f32 {
@@ -40,7 +45,7 @@ pub fn straightened(values: &[f32], contour: &[f32], sigma: f64) -> Vec<f32> {
 }
 
 /// Weighted sums over the lines about one: of the weights, of values, and of distances and their powers.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Sums {
     total: f32,
     sum: f32,
@@ -66,6 +71,65 @@ enum Sides {
     Few,
 }
 
+/// Gaussian weights by distance.
+struct Kernel {
+    reach: usize,
+    /// Of the line itself and those further and further away.
+    taps: Vec<f32>,
+    /// Of all lines within reach, first to last: their weight, and that times the distance and its square.
+    weights: Vec<[f32; 3]>,
+    /// What the sums have that do not depend on values, where all lines within reach are there.
+    whole: Sums,
+}
+
+impl Kernel {
+    fn new(sigma: f64) -> Kernel {
+        let reach = (3.0 * sigma).ceil() as usize;
+        let taps: Vec<f32> =
+            (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect();
+        let weights = (0..=2 * reach).map(|j| {
+            let (tap, way) = (taps[j.abs_diff(reach)], j as f32 - reach as f32);
+            [tap, tap * way, tap * (way * way)]
+        });
+        let weights = weights.collect();
+        let mut kernel = Kernel { reach, taps, weights, whole: Sums::default() };
+        kernel.whole = kernel.sums(&vec![0.0; 2 * reach + 1], reach, 0..2 * reach + 1);
+        kernel
+    }
+
+    /// The sums about line `k` over these `lines`.
+    fn sums(&self, values: &[f32], k: usize, lines: Range<usize>) -> Sums {
+        let mut seen = Sums::default();
+        for j in lines {
+            let (tap, way) = (self.taps[j.abs_diff(k)], j as f32 - k as f32);
+            let square = way * way;
+            seen.total += tap;
+            seen.sum += tap * values[j];
+            seen.way += tap * way;
+            seen.sum_way += tap * way * values[j];
+            seen.square += tap * square;
+            seen.sum_square += tap * square * values[j];
+            seen.fourth += tap * square * square;
+        }
+        seen
+    }
+}
+
+/// The sums of values for as many neighbouring lines as there are lanes, all within reach of each of them: the same bits
+/// as line by line. `values` begin with the first that the first line reaches.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn sums_inside(values: &[f32], weights: &[[f32; 3]]) -> [[f32; LANES]; 3] {
+    let mut sums = [[0.0; LANES]; 3];
+    for (values, weights) in values.windows(LANES).zip(weights) {
+        for lane in 0..LANES {
+            for (sums, weight) in sums.iter_mut().zip(weights) {
+                sums[lane] += weight * values[lane];
+            }
+        }
+    }
+    sums
+}
+
 /// What `of` makes of each line's sums.
 fn over_neighbours(
     values: &[f32],
@@ -73,34 +137,34 @@ fn over_neighbours(
     sigma: f64,
     of: impl Fn(&Sums, &Sides) -> f32,
 ) -> Vec<f32> {
-    let reach = (3.0 * sigma).ceil() as usize;
-    let taps: Vec<f32> =
-        (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect();
-    let mut out = Vec::with_capacity(values.len());
+    let kernel = Kernel::new(sigma);
+    let reach = kernel.reach;
+    let mut out = vec![0.0; values.len()];
     let mut first = 0;
     while first < values.len() {
         let torn = |k: &usize| (contour[*k] - contour[*k - 1]).abs() > TEAR_PX;
         let end = (first + 1..values.len()).find(torn).unwrap_or(values.len());
-        for k in first..end {
+        let mut k = first;
+        while k < end {
             let lines = first.max(k.saturating_sub(reach))..end.min(k + reach + 1);
-            let mut seen = Sums::default();
-            for j in lines.clone() {
-                let (tap, way) = (taps[j.abs_diff(k)], j as f32 - k as f32);
-                let square = way * way;
-                seen.total += tap;
-                seen.sum += tap * values[j];
-                seen.way += tap * way;
-                seen.sum_way += tap * way * values[j];
-                seen.square += tap * square;
-                seen.sum_square += tap * square * values[j];
-                seen.fourth += tap * square * square;
+            if lines.len() == 2 * reach + 1 && k + reach + LANES <= end {
+                let [sum, sum_way, sum_square] =
+                    sums_inside(&values[k - reach..k + reach + LANES], &kernel.weights);
+                for lane in 0..LANES {
+                    let (sum, sum_way, sum_square) = (sum[lane], sum_way[lane], sum_square[lane]);
+                    let seen = Sums { sum, sum_way, sum_square, ..kernel.whole };
+                    out[k + lane] = of(&seen, &Sides::Both);
+                }
+                k += LANES;
+                continue;
             }
             let sides = match lines.len() {
                 all if all == 2 * reach + 1 => Sides::Both,
                 some if some > reach => Sides::One,
                 _ => Sides::Few,
             };
-            out.push(of(&seen, &sides));
+            out[k] = of(&kernel.sums(values, k, lines), &sides);
+            k += 1;
         }
         first = end;
     }
@@ -150,6 +214,17 @@ mod tests {
         let alone: Vec<f32> = (0..100).map(|k| f32::from(u8::from(k == 50))).collect();
         let left: f32 = smoothed(&alone, &[0.0; 100], 4.0).iter().map(|share| share * share).sum();
         assert!((left / power_smoothed(4.0) - 1.0).abs() < 0.05, "{left}");
+    }
+
+    #[test]
+    fn lines_summed_side_by_side_have_the_bits_of_those_summed_alone() {
+        let values: Vec<f32> = (0..100).map(|k| (k as f32 * 0.7).sin() * 30.0).collect();
+        for (k, found) in smoothed(&values, &[0.0; 100], 4.0).iter().enumerate().take(88).skip(12) {
+            let seen = Kernel::new(4.0).sums(&values, k, k - 12..k + 13);
+            let scale = seen.total * seen.fourth - seen.square * seen.square;
+            let alone = (seen.fourth * seen.sum - seen.square * seen.sum_square) / scale;
+            assert_eq!(*found, alone, "line {k}");
+        }
     }
 
     #[test]
