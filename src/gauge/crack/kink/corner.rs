@@ -14,11 +14,7 @@ impl Around {
     pub fn corner(&self) -> Option<Vec<[f32; 2]>> {
         let last = self.path.len() - 1;
         let (smooth, _) = self.fit(None)?;
-        // Where the arms' straight continuations meet.
-        let (a, b) = (self.path[0], self.path[last]);
-        let (near, far) = (last / 3, last - last / 3);
-        let start = meeting(a, self.path[near], b, self.path[far])?;
-        let (sharp, arms) = self.fit(Some(Arms::new([a, start, b])))?;
+        let (sharp, arms) = self.fit(Some(Arms::new(self.arms)))?;
         let arms = arms?;
         let ([a, b], corner, [first, second]) = (arms.ends, arms.corner, arms.lengths());
         let cosine = ((corner[0] - a[0]) * (b[0] - corner[0])
@@ -51,20 +47,10 @@ impl Around {
     }
 }
 
-/// Where two straight lines meet, each through two points.
-fn meeting(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> Option<[f64; 2]> {
-    let (u, v) = ([b[0] - a[0], b[1] - a[1]], [d[0] - c[0], d[1] - c[1]]);
-    let cross = u[0] * v[1] - u[1] * v[0];
-    if cross.abs() < 1e-6 {
-        return None;
-    }
-    let share = ((c[0] - a[0]) * v[1] - (c[1] - a[1]) * v[0]) / cross;
-    Some([a[0] + share * u[0], a[1] + share * u[1]])
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::pixels::{Pixel, foot};
+    use super::super::turns::meeting;
     use super::*;
     use crate::gauge::crack::curve::Curve;
     use crate::gauge::crack::shape::Scatter;
@@ -82,6 +68,9 @@ mod tests {
         let line = points.iter().map(|p| p.map(|v| v as f32)).collect();
         let smooth = Curve { points: line }.resampled().smoothed(4.0);
         let path: Vec<[f64; 2]> = smooth.points.iter().map(|p| p.map(f64::from)).collect();
+        let last = path.len() - 1;
+        let ends = [path[0], path[last / 3], path[last], path[last - last / 3]];
+        let arms = [path[0], meeting(ends).expect("arms that meet"), path[last]];
         let (step, side) = (0.3, 16);
         let taps: Vec<(f64, f64)> = (-side..=side)
             .map(|k| (step * f64::from(k), (-0.5 * (step * f64::from(k) / PSF).powi(2)).exp()))
@@ -112,6 +101,7 @@ mod tests {
         Around {
             pixels,
             path,
+            arms,
             origin: [100.0, 200.0],
             opening: wide,
             beside: false,
@@ -151,7 +141,5 @@ mod tests {
             .map(|by| [36.0 * by.sin(), 36.0 * (1.0 - by.cos())])
             .collect();
         assert!(around(&bend, 4.0, 5).corner().is_none(), "an arc of 36 px");
-        assert_eq!(meeting([0.0, 0.0], [1.0, 0.0], [3.0, 5.0], [3.0, 4.0]), Some([3.0, 0.0]));
-        assert_eq!(meeting([0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]), None);
     }
 }

@@ -9,6 +9,9 @@ const ROUNDS: usize = 6;
 /// The furthest that the corner or an end moves in a round, px.
 const STEP: f64 = 2.0;
 
+/// One sigma of where the arms' ends are about the path, px: there it is straight, and was seen.
+const END: f64 = 1.0;
+
 /// What is left unexplained.
 #[derive(Clone, Copy)]
 pub struct Misfit {
@@ -59,6 +62,13 @@ impl Around {
         let mut out = Sums::default();
         let (mut chi2, mut logarithms) = (off * off * prior, 0.0);
         (out.information[3][3], out.score[3]) = (prior, off * prior);
+        if arms.is_some() {
+            for end in ALIKE + 2..UNKNOWNS {
+                chi2 += (at[end] / END).powi(2);
+                (out.information[end][end], out.score[end]) =
+                    (END.powi(-2), -at[end] / END.powi(2));
+            }
+        }
         let (dark, gain) = (f64::from(self.scatter.dark), f64::from(self.scatter.gain));
         for pixel in &self.pixels {
             let (signal, slopes) = expected(pixel, at, arms, self.psf);

@@ -17,7 +17,7 @@ use super::geometry::Branch;
 use super::known::Known;
 use crate::gauge::View;
 use pixels::Around;
-use turns::turns;
+use turns::{astray, turns};
 
 /// Stations at the end of each arm that the corner does not reach.
 const ARM_END: usize = 8;
@@ -32,15 +32,17 @@ pub fn sharpened(crack: &Crack, view: &View<'_>, known: &Known) -> Option<(Vec<B
     let mut opening = known.opening.clone();
     let mut changed = false;
     for line in 0..branches.len() {
-        for kink in turns(&branches[line], &known.opening) {
-            let around = Around::of(crack, view, known, &branches, line, &kink);
-            let Some(nodes) = around.and_then(|around| around.corner()) else { continue };
-            let from = kink.node - kink.arm;
-            branches[line].curve.points[from..from + nodes.len()].copy_from_slice(&nodes);
-            // Where the line cut the corner, the openings along it were wrong.
-            let first = branches[line].first + from;
-            bridge(&mut opening[first..first + nodes.len()], ARM_END);
-            changed = true;
+        for candidates in [astray, turns] {
+            for kink in candidates(&branches[line], &opening) {
+                let around = Around::of(crack, view, known, &branches, line, &kink);
+                let Some(nodes) = around.and_then(|around| around.corner()) else { continue };
+                let from = kink.from;
+                branches[line].curve.points[from..from + nodes.len()].copy_from_slice(&nodes);
+                // Where the line cut the corner, the openings along it were wrong.
+                let first = branches[line].first + from;
+                bridge(&mut opening[first..first + nodes.len()], ARM_END);
+                changed = true;
+            }
         }
     }
     changed.then_some((branches, opening))

@@ -28,6 +28,8 @@ pub struct Around {
     pub pixels: Vec<Pixel>,
     /// The path's nodes from the end of one arm to the end of the other, from the guessed corner.
     pub path: Vec<[f64; 2]>,
+    /// From one end of it to where the arms seem to meet and to the other end.
+    pub arms: [[f64; 2]; 3],
     pub origin: [f64; 2],
     pub opening: f64,
     /// A kink that is known lies within an arm.
@@ -48,18 +50,19 @@ impl Around {
         line: usize,
         kink: &Turn,
     ) -> Option<Around> {
-        let points = &branches[line].curve.points[kink.node - kink.arm..=kink.node + kink.arm];
+        let points = &branches[line].curve.points[kink.from..=kink.to];
         let psf = known.shared.psf_px;
         let reach = 0.5 * kink.opening + BESIDE.0 * psf + BESIDE.1;
-        let window = window(points, reach, crack.config.region)?;
+        let corner = kink.corner.map(|at| at as f32);
+        let places = points.iter().copied().chain([corner]);
+        let window = window(places, reach, crack.config.region)?;
         let mut seen = Vec::new();
         view.read_region(window, &mut seen);
         let (noise, (fx, fy)) = (view.noise(), view.fraction());
-        let origin = points[kink.arm].map(f64::from);
-        let path: Vec<[f64; 2]> = points
-            .iter()
-            .map(|at| [f64::from(at[0]) - origin[0], f64::from(at[1]) - origin[1]])
-            .collect();
+        let origin = points[points.len() / 2].map(f64::from);
+        let from_origin = |at: [f64; 2]| [at[0] - origin[0], at[1] - origin[1]];
+        let path: Vec<[f64; 2]> = points.iter().map(|at| from_origin(at.map(f64::from))).collect();
+        let arms = [path[0], from_origin(kink.corner), path[path.len() - 1]];
         // No other node is nearer to one of the pixels than the path.
         let (low, high) = (
             [window.x as f32 - reach, window.y as f32 - reach],
@@ -75,17 +78,21 @@ impl Around {
             let x = (window.x + k % window.width) as f64 - fx;
             let y = (window.y + k / window.width) as f64 - fy;
             let at = [x - origin[0], y - origin[1]];
-            if is_far(&path, at, f64::from(reach)) {
+            let from_arms = foot(&arms, at).0;
+            if from_arms > f64::from(reach) && is_far(&path, at, f64::from(reach)) {
                 continue;
             }
             let (far, along) = foot(&path, at);
+            let nearest = far.min(from_arms);
             // Beyond the arms' ends the path is as it was.
-            if far > f64::from(reach) || !(0.05..=0.95).contains(&along) || !value.is_finite() {
+            let beyond = !(0.05..=0.95).contains(&along);
+            if nearest > f64::from(reach) || beyond || !value.is_finite() {
                 continue;
             }
             // What is nearer to another line is that one's.
-            let is_other =
-                beside.iter().any(|[ax, ay]| (f64::from(*ax) - x).hypot(f64::from(*ay) - y) < far);
+            let is_other = beside
+                .iter()
+                .any(|[ax, ay]| (f64::from(*ax) - x).hypot(f64::from(*ay) - y) < nearest);
             if !is_other {
                 let signal = f64::from(*value) - noise.offset_counts;
                 pixels.push(Pixel { at, signal, distance: far, along });
@@ -96,6 +103,7 @@ impl Around {
         (pixels.len() > 4 * UNKNOWNS).then_some(Around {
             pixels,
             path,
+            arms,
             origin,
             opening: f64::from(kink.opening),
             beside: kink.beside,
@@ -111,9 +119,13 @@ impl Around {
 }
 
 /// The bounding box of a path with what is beside it, within the region.
-fn window(points: &[[f32; 2]], reach: f32, region: Region) -> Option<Region> {
+fn window(
+    points: impl Iterator<Item = [f32; 2]> + Clone,
+    reach: f32,
+    region: Region,
+) -> Option<Region> {
     let side = |axis: usize, start: usize, size: usize| {
-        let values = points.iter().map(|at| at[axis]);
+        let values = points.clone().map(|at| at[axis]);
         let low = values.clone().fold(f32::INFINITY, f32::min) - reach;
         let high = values.fold(f32::NEG_INFINITY, f32::max) + reach;
         let end = (start + size) as f32;
