@@ -88,26 +88,33 @@ fn opening(profile: &Profile, known: &Known, k: usize) -> (f64, f64, f64) {
     (f64::from(before), 0.0, f64::from(UNSEEN * before.max(1.0)))
 }
 
-/// Mean opening of an open part and its one sigma, px. Where the part ends is not known either: a px
-/// more of a narrow tip makes the mean less.
+/// Mean opening from one end of an open part to the other, and its one sigma, px. Not over the stations that are
+/// judged open: at a faint end these change from frame to frame more than the end's place does. That is not known
+/// either: a px more of what is narrow makes the mean less.
 pub fn mean(known: &Known, profile: &Profile, open: Open, tip: &Tip) -> (f64, f64) {
-    let (value, error) = mean_over(known, profile, open);
-    let end = if tip.forward {
-        open.last.saturating_sub(END_OVER).max(open.first)..=open.last
-    } else {
-        open.first..=(open.first + END_OVER).min(open.last)
+    let (value, error) = mean_over(known, profile, tip.ends);
+    let by_end = |end: std::ops::RangeInclusive<usize>, end_error: f64| {
+        let count = end.clone().count() as f64;
+        let end = end.map(|k| opening(profile, known, k).0).sum::<f64>() / count;
+        (value - end) / tip.length.max(1.0) * end_error
     };
-    let count = end.clone().count() as f64;
-    let end = end.map(|k| opening(profile, known, k).0).sum::<f64>() / count;
-    let by_length = (value - end) / tip.length.max(1.0);
-    (value, error.hypot(by_length * tip.length_error))
+    let head = open.first..=(open.first + END_OVER).min(open.last);
+    let tail = open.last.saturating_sub(END_OVER).max(open.first)..=open.last;
+    let (at_tip, at_mouth) = if tip.forward { (tail, head) } else { (head, tail) };
+    let mouth_error = (tip.length_error.powi(2) - tip.along_error.powi(2)).max(0.0).sqrt();
+    let ends = by_end(at_tip, tip.along_error).hypot(by_end(at_mouth, mouth_error));
+    (value, error.hypot(ends))
 }
 
-/// The same where the part's ends are taken for certain.
-fn mean_over(known: &Known, profile: &Profile, open: Open) -> (f64, f64) {
+/// The same from one place to another, stations, where these are taken for certain.
+fn mean_over(known: &Known, profile: &Profile, (from, to): (f64, f64)) -> (f64, f64) {
     let (mut sum, mut weight, mut variance, mut common) = (0.0, 0.0, 0.0, 0.0);
-    for k in open.stations() {
-        let step = f64::from(known.geometry.step[k]);
+    let last = (to.ceil() as usize).min(known.geometry.slots() - 1);
+    for k in from.floor() as usize..=last {
+        // A station stands for half a px to each side.
+        let place = k as f64;
+        let share = ((place + 0.5).min(to + 0.5) - (place - 0.5).max(from - 0.5)).clamp(0.0, 1.0);
+        let step = share * f64::from(known.geometry.step[k]);
         let (opening, own, shared) = opening(profile, known, k);
         sum += step * opening;
         variance += (step * own).powi(2);
@@ -153,7 +160,7 @@ pub fn totals(
     for part in parts.iter().flatten() {
         length += tip::along(geometry, part.first as f64, part.last as f64);
         lines += 1.0;
-        let (mean, error) = mean_over(known, profile, *part);
+        let (mean, error) = mean_over(known, profile, (part.first as f64, part.last as f64));
         let covered: f64 = part.stations().map(|k| f64::from(geometry.step[k])).sum();
         area += mean * covered;
         variance += (error * covered).powi(2);

@@ -341,8 +341,8 @@ impl Summary {
             ..tip
         };
         let length = (tip.length, tip.length_error);
-        let mean = mean(known, profile, open, &tip);
-        let follows = expected_still(&self.expected, [mean, length]);
+        let opening = mean(known, profile, open, &tip);
+        let follows = expected_still(&self.expected, [opening, length]);
         if !verdict.marked || follows {
             if let Some(rate) = &mut self.opening {
                 rate.push(stamp.time_s, &profile.opening, mean_noise(profile, open));
@@ -354,7 +354,7 @@ impl Summary {
             }
         }
         if !verdict.marked {
-            for (expected, (value, error)) in self.expected.iter_mut().zip([mean, length]) {
+            for (expected, (value, error)) in self.expected.iter_mut().zip([opening, length]) {
                 let (before, _) = expected.unwrap_or((value, error));
                 *expected = Some((before + (value - before) / EXPECTED_OVER, error));
             }
@@ -386,7 +386,7 @@ impl Summary {
             return;
         }
         let unknown = (f64::NAN, f64::NAN);
-        set(schema::WIDTH_MEAN, mean);
+        set(schema::WIDTH_MEAN, mean(known, profile, open, &tip));
         set(schema::WIDTH_MAX, widest(known, profile, open));
         set(
             schema::OPENING_RATE,

@@ -48,6 +48,8 @@ pub struct Tip {
     /// Length of the open part, px.
     pub length: f64,
     pub length_error: f64,
+    /// Places of both ends of the open part, ascending: stations.
+    pub ends: (f64, f64),
     /// It is the last open station, not the first.
     pub forward: bool,
     /// It was not seen in this frame.
@@ -106,6 +108,7 @@ pub fn find(
         across_error: across,
         tangent: (f64::from(ny), f64::from(-nx)),
         length: along(geometry, other_place, place),
+        ends: (place.min(other_place), place.max(other_place)),
         forward,
         hidden: if forward { open.last_hidden } else { open.first_hidden },
         length_error: error.hypot(other_error),
