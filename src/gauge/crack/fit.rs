@@ -77,6 +77,7 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
         solved: vec![],
         guess: vec![],
         evaluated: vec![],
+        rows: vec![],
     };
     let mut free = false;
     for round in 0..ROUNDS {
@@ -127,6 +128,8 @@ pub(super) struct Rounds<'a> {
     /// Where the stations' equations stand, and where their pixels were last looked at.
     pub(super) guess: Vec<Guess>,
     evaluated: Vec<Guess>,
+    /// The stations' own equations, to be shared.
+    rows: Vec<[f64; 11]>,
 }
 
 impl Rounds<'_> {
@@ -134,7 +137,8 @@ impl Rounds<'_> {
         self.stations.resize(guess.len(), Station::default());
         self.evaluated.resize(guess.len(), Guess::default());
         self.guess.resize(guess.len(), Guess::default());
-        for (k, guess) in guess.iter().enumerate() {
+        for k in self.geometry.stations() {
+            let guess = &guess[k];
             let before = std::mem::replace(&mut self.guess[k], *guess);
             if self.stations[k].seen && is_settled(&self.evaluated[k], guess) {
                 self.stations[k].move_by([
@@ -167,11 +171,10 @@ impl Rounds<'_> {
     fn solve(&mut self, guess: &mut [Guess], start: &[Guess], shared: &Shared) -> f32 {
         let smooth = self.crack.config.smooth_stations;
         let sharing = sharing(self.crack);
-        let rows: Vec<[f64; 11]> = self
-            .stations
-            .iter()
-            .zip(self.guess.iter().zip(start))
-            .map(|(station, (guess, start))| {
+        self.rows.resize(guess.len(), [0.0; 11]);
+        for k in self.geometry.stations() {
+            let (station, guess, start) = (&self.stations[k], &self.guess[k], &start[k]);
+            self.rows[k] = {
                 let [cc, cw, cd, cp, ww, wd, wp, dd, ..] = station.information;
                 let from = [
                     f64::from(guess.centre - start.centre),
@@ -192,18 +195,20 @@ impl Rounds<'_> {
                     sw + cw * from[0] + ww * from[1] + wd * from[2],
                     sd + cd * from[0] + wd * from[1] + dd * from[2],
                 ]
-            })
-            .collect();
+            };
+        }
         let most = self.crack.config.max_width_px as f32;
         let prior_centre = 1.0 / (CENTRE_SIGMA * CENTRE_SIGMA * sharing);
         let depth_squared = f64::from(shared.depth).powi(2);
         let mut moved = 0.0f32;
-        self.solved.clear();
-        for (k, row) in by_branch(self.geometry, &rows, smooth).iter().enumerate() {
+        self.solved.resize(guess.len(), Solved::UNKNOWN);
+        let rows = by_branch(self.geometry, &self.rows, smooth);
+        for k in self.geometry.stations() {
+            let row = &rows[k];
             let prior_depth = 1.0 / (self.fill[k].variance * depth_squared * sharing);
             let solved = Solved::of(row, prior_centre, prior_depth, sharing);
             let Some((mut solved, change)) = solved else {
-                self.solved.push(Solved::UNKNOWN);
+                self.solved[k] = Solved::UNKNOWN;
                 continue;
             };
             solved.own_depth.0 += f64::from(start[k].depth);
@@ -224,7 +229,7 @@ impl Rounds<'_> {
                 let by = (to.centre - before.centre).abs().max((to.opening - before.opening).abs());
                 moved = moved.max(by);
             }
-            self.solved.push(solved);
+            self.solved[k] = solved;
         }
         moved
     }

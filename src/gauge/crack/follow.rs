@@ -15,6 +15,7 @@ use super::kink;
 use super::known::{AHEAD, Known, Past, at_border};
 use super::opened::{END_WITHIN, Open, open_parts};
 use super::profile::Profile;
+use super::rough;
 use crate::frame::Region;
 use crate::gauge::View;
 
@@ -141,14 +142,14 @@ fn laid_out(
     parts: &[Option<Open>],
 ) -> Known {
     let root = Arc::clone(&known.geometry.root);
-    let mut out = Known::rough(crack, view, &root, branches, half_width, Some(known.shared));
+    let (mut opening, shared) =
+        rough::openings(crack, view, &root, &branches, half_width, Some(known.shared));
     for part in parts.iter().flatten() {
         for k in part.stations() {
-            out.opening[k] = known.opening[k];
+            opening[k] = known.opening[k];
         }
     }
-    let branches = out.geometry.branches.clone();
-    out = Known::laid_out(crack, &root, branches, out.opening, out.shared);
+    let mut out = Known::laid_out(crack, &root, branches, opening, shared);
     out.ahead = known.ahead;
     if crack.layout.along.is_some() {
         return out;

@@ -103,6 +103,11 @@ impl Geometry {
         Geometry { root, branches, at, normal, step, kink, begin, pixels, distance }
     }
 
+    /// The places of all stations that are used.
+    pub fn stations(&self) -> impl Iterator<Item = usize> + use<'_> {
+        self.branches.iter().flat_map(Branch::stations)
+    }
+
     /// Number of stations in the lists, used or not.
     pub fn slots(&self) -> usize {
         self.at.len()
@@ -145,11 +150,14 @@ struct Painter {
     region: Region,
     /// Station and signed distance; `u32::MAX` where there is none.
     nearest: Vec<(u32, f32)>,
+    /// Of each row of pixels the columns in which there may be some.
+    bands: Vec<Range<usize>>,
 }
 
 impl Painter {
     fn new(region: Region) -> Painter {
-        Painter { region, nearest: vec![(u32::MAX, f32::INFINITY); region.width * region.height] }
+        let nearest = vec![(u32::MAX, f32::INFINITY); region.width * region.height];
+        Painter { region, nearest, bands: vec![0..0; region.height] }
     }
 
     fn paint(&mut self, branch: &Branch, reach: &impl Fn(usize) -> f32) {
@@ -199,6 +207,16 @@ impl Painter {
             } else {
                 continue;
             };
+            if between.is_empty() {
+                continue;
+            }
+            let band = &mut self.bands[y - self.region.y];
+            let (from, to) = (between.start - self.region.x, between.end - self.region.x);
+            *band = if band.start == band.end {
+                from..to
+            } else {
+                band.start.min(from)..band.end.max(to)
+            };
             for x in between {
                 let px = x as f32 - a[0];
                 let share = (px * ux + py * uy) / squared;
@@ -220,9 +238,21 @@ impl Painter {
 
     /// The pixels by station, each filled up to whole blocks.
     fn sorted(self, slots: usize) -> (Vec<u32>, Vec<[u16; 2]>, Vec<f32>) {
+        let width = self.region.width;
+        // Most pixels of the surroundings are far from all lines.
+        let places = || {
+            self.bands
+                .iter()
+                .enumerate()
+                .flat_map(|(y, band)| band.clone().map(move |x| y * width + x))
+        };
         let mut counts = vec![0usize; slots];
-        for (station, _) in self.nearest.iter().filter(|(station, _)| *station != u32::MAX) {
-            counts[*station as usize] += 1;
+        for place in places() {
+            if let (station, _) = self.nearest[place]
+                && station != u32::MAX
+            {
+                counts[station as usize] += 1;
+            }
         }
         let mut begin = Vec::with_capacity(slots + 1);
         let mut total = 0;
@@ -233,15 +263,16 @@ impl Painter {
         begin.push(total as u32);
         let (mut pixels, mut distance) = (vec![NO_PIXEL; total], vec![0.0; total]);
         let mut next: Vec<usize> = begin.iter().map(|at| *at as usize).collect();
-        for (place, (station, across)) in self.nearest.iter().enumerate() {
-            if *station == u32::MAX {
+        for place in places() {
+            let (station, across) = self.nearest[place];
+            if station == u32::MAX {
                 continue;
             }
-            let to = &mut next[*station as usize];
-            let (x, y) = (place % self.region.width, place / self.region.width);
+            let to = &mut next[station as usize];
+            let (x, y) = (place % width, place / width);
             // Frames are far smaller than 65,535 px.
             pixels[*to] = [(x + self.region.x) as u16, (y + self.region.y) as u16];
-            distance[*to] = *across;
+            distance[*to] = across;
             *to += 1;
         }
         (begin, pixels, distance)

@@ -29,6 +29,7 @@ mod profile;
 mod rate;
 mod report;
 mod ridge;
+mod rough;
 mod scatter;
 mod schema;
 mod shape;

@@ -42,6 +42,9 @@ impl Pixels {
         let mut seen = vec![0.0; geometry.slots()];
         let mut rows = vec![[0.0f64; 2]; geometry.slots()];
         for (k, (row, seen)) in rows.iter_mut().zip(&mut seen).enumerate() {
+            if geometry.begin[k] == geometry.begin[k + 1] {
+                continue;
+            }
             let inner = 0.5 * known.opening[k].max(0.0) + 2.0 * known.shared.psf_px;
             let range = geometry.begin[k] as usize..geometry.begin[k + 1] as usize;
             let valid = &self.valid[range.clone()];
