@@ -91,6 +91,7 @@ mod tests {
             shared: Shared::default(),
             ahead: 24,
             looked: 5,
+            faint: false,
         }
     }
 

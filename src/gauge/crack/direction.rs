@@ -3,11 +3,11 @@
 
 use multiversion::multiversion;
 
-use super::plane::{BEFORE, FLANK, Plane, blurred};
-use super::ridge::{DIRECTIONS, along};
+use super::plane::{Kernel, Plane, blurred};
+use super::ridge::{DIRECTIONS, along_of};
 use super::shape::Scatter;
 
-/// Points of the average along the line to each side, and how far they go, sigma.
+/// Points of the average along the line to each side, at most 2 px apart, and how far they go, sigma.
 const POINTS: i32 = 7;
 const REACH: f32 = 2.0;
 /// Flanks may differ by so many sigma of their noise.
@@ -24,29 +24,33 @@ pub struct Line {
 }
 
 impl Line {
-    /// All directions; `long`: one sigma of the average, px.
-    pub fn all(long: f32) -> Vec<Line> {
+    /// All directions.
+    pub fn all(kernel: &Kernel) -> Vec<Line> {
         // The noise of the three line means, which overlap a little, from their kernels.
-        let half = (REACH * long + 2.0 * FLANK + 6.0) as usize;
+        let half = (REACH * kernel.long + 2.0 * kernel.flank + 6.0) as usize;
         let side = 2 * half + 1;
         let mut spot = vec![0.0; side * side];
         spot[half * side + half] = 1.0;
-        let spot = blurred(&spot, side, side, BEFORE);
-        (0..DIRECTIONS).map(|direction| Line::new(direction, long, &spot, side)).collect()
+        let spot = blurred(&spot, side, side, kernel.before);
+        (0..DIRECTIONS * kernel.finer)
+            .map(|direction| Line::new(direction, kernel, &spot, side))
+            .collect()
     }
 
-    fn new(direction: usize, long: f32, spot: &[f32], side: usize) -> Line {
-        let (ux, uy) = along(direction);
-        let mut taps: Vec<(i32, i32, f32)> = (-POINTS..=POINTS)
+    fn new(direction: usize, kernel: &Kernel, spot: &[f32], side: usize) -> Line {
+        let (ux, uy) = along_of(direction, DIRECTIONS * kernel.finer);
+        let (flank, long) = (kernel.flank, kernel.long);
+        let points = POINTS.max((0.5 * REACH * long).ceil() as i32);
+        let mut taps: Vec<(i32, i32, f32)> = (-points..=points)
             .map(|k| {
-                let far = REACH * long * k as f32 / POINTS as f32;
+                let far = REACH * long * k as f32 / points as f32;
                 let tap = (-0.5 * (far / long).powi(2)).exp();
                 ((far * ux).round() as i32, (far * uy).round() as i32, tap)
             })
             .collect();
         let total: f32 = taps.iter().map(|tap| tap.2).sum();
         taps.iter_mut().for_each(|tap| tap.2 /= total);
-        let flank = ((-FLANK * uy).round() as i32, (FLANK * ux).round() as i32);
+        let flank = ((-flank * uy).round() as i32, (flank * ux).round() as i32);
         let plane = Plane { width: side, height: side, signal: Vec::new() };
         let mut line = Line { taps, flank, noise: 1.0, uneven_noise: 1.0 };
         let mut mean = vec![0.0; side * side];

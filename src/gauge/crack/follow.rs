@@ -60,7 +60,7 @@ pub fn renewed(
     let was_open = known.past.iter().any(Past::was_open);
     if parts.iter().all(Option::is_none) && !was_open && crack.layout.along.is_none() {
         // What was known has closed, or never was.
-        return (!lines.is_empty()).then(|| Known::first(crack, view, lines).0);
+        return (!lines.is_empty()).then(|| Known::first(crack, view, lines, false).0);
     }
     let mut branches = known.moved(crack, &known.centre);
     let mut half_width = half_widths(known);

@@ -40,6 +40,8 @@ pub struct Known {
     pub ahead: usize,
     /// Row in which it was last looked for where the lines go on.
     pub looked: u64,
+    /// Found by what only long lines show, on a textured specimen.
+    pub faint: bool,
 }
 
 /// What a station has shown in the frames before.
@@ -79,16 +81,18 @@ impl Past {
 
 impl Known {
     /// Stations on traced lines, each with half the width that it seems to have, px; and what the
-    /// frame says of them.
+    /// frame says of them. `faint`: only long lines showed them.
     pub fn first(
         crack: &Crack,
         view: &View<'_>,
         lines: Vec<(Curve, Vec<f32>)>,
+        faint: bool,
     ) -> (Known, Profile) {
         let root = Arc::new(Root);
         let mut lines = lines;
         let (branches, half_width) = crack.layout.place(&lines, crack);
         let mut known = Known::rough(crack, view, &root, branches, &half_width, None);
+        known.faint = faint;
         let seen = fit(crack, view, &known);
         if crack.layout.along.is_none() && known.opens_towards_its_end(&seen, crack) {
             if let Some((curve, half)) = lines.first_mut() {
@@ -113,6 +117,7 @@ impl Known {
             known = Known::laid_out(crack, &root, branches, opening, known.shared);
             profile = fit(crack, view, &known);
         }
+        known.faint = faint;
         (known, profile)
     }
 
@@ -195,6 +200,7 @@ impl Known {
             shared,
             ahead: AHEAD,
             looked: 0,
+            faint: false,
         }
     }
 

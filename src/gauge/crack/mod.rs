@@ -14,6 +14,7 @@ mod config;
 mod curve;
 mod direction;
 mod ends;
+mod faint;
 mod filling;
 mod fit;
 mod follow;
@@ -198,9 +199,13 @@ impl Crack {
 
     /// A crack where none is known.
     fn first(&self, view: &View<'_>) -> Option<(Arc<Known>, Profile)> {
-        let lines = self.lines(view);
+        let mut lines = self.lines(view);
+        let faint = lines.is_empty();
+        if faint {
+            lines = self.faint_lines(view);
+        }
         (!lines.is_empty()).then(|| {
-            let (known, profile) = Known::first(self, view, lines);
+            let (known, profile) = Known::first(self, view, lines, faint);
             (Arc::new(known), profile)
         })
     }
@@ -236,11 +241,20 @@ impl Crack {
         region: Region,
         branches: usize,
     ) -> Vec<(curve::Curve, Vec<f32>)> {
-        trace::trace(&ridge::Ridge::find(self, view, region), branches)
-            .into_iter()
-            .map(|line| (line.curve, line.half_width))
-            .collect()
+        let ridge = ridge::Ridge::find(self, view, region);
+        laid(trace::trace(&ridge, branches, trace::EVIDENCE_OF_CRACK))
     }
+
+    /// The same of what only long lines show, on a textured specimen.
+    fn faint_lines(&self, view: &View<'_>) -> Vec<(curve::Curve, Vec<f32>)> {
+        let ridge = faint::find(self, view, self.config.region);
+        ridge.map_or_else(Vec::new, |ridge| laid(trace::trace(&ridge, 0, faint::EVIDENCE_OF_CRACK)))
+    }
+}
+
+/// Traced lines with half the widths that they seem to have, px.
+fn laid(lines: Vec<trace::Traced>) -> Vec<(curve::Curve, Vec<f32>)> {
+    lines.into_iter().map(|line| (line.curve, line.half_width)).collect()
 }
 
 impl Gauge for Crack {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::geometry::by_branch;
+use super::geometry::{Branch, by_branch};
 use super::known::{Known, Past};
 use super::profile::Profile;
 
@@ -12,6 +12,9 @@ const OPEN_SIGMA: f64 = 3.6;
 const STILL_OPEN_SIGMA: f64 = 1.4;
 /// Stations (one sigma) over which openness is judged, beyond those that share a change.
 const JUDGED_OVER: f64 = 8.0;
+/// The same of a faint line of which no frame has told yet, and which would be believed: texture hides a narrow
+/// crack from shorter means.
+const JUDGED_FIRST: f64 = 24.0;
 /// What a station shows at least of the mean about it, if that is not its neighbours' alone: this
 /// share, within so many of its own sigma.
 const LENT_SHARE: f64 = 0.5;
@@ -28,7 +31,9 @@ const BRIDGE: usize = 12;
 const BRIDGE_SURE: usize = 40;
 /// A further line is believed when its mean opening is this many sigma: among all that looks like a
 /// line it was chosen for standing out. So is the crack, when it is seen for the first time.
-pub const BELIEVED_SIGMA: f64 = 7.0;
+const BELIEVED_SIGMA: f64 = 7.0;
+/// The same of a faint one: nothing in texture alone seems to be such a line.
+const BELIEVED_FAINT_SIGMA: f64 = 5.0;
 /// Frames over which an expected opening is a mean, about.
 const EXPECTED_OVER: f32 = 9.0;
 /// Open stations that make a crack.
@@ -114,61 +119,97 @@ pub fn open_parts(known: &Known, profile: &Profile) -> Vec<Option<Open>> {
             [if weight > 0.0 { weight * opening } else { 0.0 }, weight]
         })
         .collect();
-    let smooth = by_branch(geometry, &rows, JUDGED_OVER);
-    // Of a mean over more stations than share a change, the error is less.
-    let shared = f64::from(profile.sharing);
-    let over = shared.hypot(2.0 * std::f64::consts::PI.sqrt() * JUDGED_OVER);
-    let judged = (shared / over).sqrt();
+    let judged = Judged::over(known, profile, &rows, JUDGED_OVER);
+    let mut over_more = None;
     geometry
         .branches
         .iter()
         .enumerate()
         .map(|(line, branch)| {
-            let range = branch.stations();
-            let stands_out = |k: usize| {
-                let [sum, weight] = smooth[k];
-                // A mean over stations reaches beyond the end of a wide part: there the station
-                // itself shows far less.
-                let own = f64::from(profile.opening[k] + LENT_SIGMA * own_error(profile, k));
-                if own < LENT_SHARE * sum / weight {
-                    return false;
+            let is_new = || branch.stations().all(|k| past[k].frames == 0.0);
+            if known.faint && is_new() {
+                let judged = over_more
+                    .get_or_insert_with(|| Judged::over(known, profile, &rows, JUDGED_FIRST));
+                let part = judged.open_part(branch).filter(|open| judged.believes(*open));
+                if part.is_some() {
+                    return part;
                 }
-                let least = if past[k].was_open() { STILL_OPEN_SIGMA } else { OPEN_SIGMA };
-                weight > 0.0 && sum / weight > least * judged / weight.sqrt()
-            };
-            let places = range.filter(|k| profile.opening[*k].is_finite()).enumerate();
-            let seen: Vec<(usize, usize)> = places.collect();
-            // What was not measured is no gap: gaps are counted in measured stations.
-            let places = seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n);
-            let sure = |first: usize, last: usize| {
-                let open = Open::between(seen[first].1, seen[last].1);
-                significance(profile, open) > BELIEVED_SIGMA
-                    || lasting(known, profile, open) > BELIEVED_SIGMA
-            };
-            let part = longest(places, sure)?;
-            let mut open = Open::between(seen[part.0].1, seen[part.1].1);
-            // What stations share reaches beyond an end that stands wide open.
-            let inside = |k: usize| {
-                let near = k.saturating_sub(END_WITHIN).max(open.first)
-                    ..(k + END_WITHIN).min(open.last + 1);
-                profile.opening[near].iter().copied().fold(0.0, f32::max)
-            };
-            let ended = |k: usize| {
-                let least = (END_SIGMA * own_error(profile, k)).max(END_SHARE * inside(k));
-                !(profile.opening[k] > least)
-            };
-            let ended: Vec<bool> = open.stations().map(ended).collect();
-            let (first, last) =
-                (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
-            open = Open::between(open.first + first, open.first + last);
-            open.not_beyond_hidden(profile, past);
-            open.over_hidden(branch.stations(), profile, past);
-            let believed = line == 0
-                || significance(profile, open) > BELIEVED_SIGMA
-                || lasting(known, profile, open) > BELIEVED_SIGMA;
-            (open.last + 1 - open.first >= STATIONS_LEAST && believed).then_some(open)
+            }
+            judged.open_part(branch).filter(|open| line == 0 || judged.believes(*open))
         })
         .collect()
+}
+
+/// Mean openings, by which stations are judged.
+struct Judged<'a> {
+    known: &'a Known,
+    profile: &'a Profile,
+    /// Of each station, about it: weighted sum of openings, and of weights.
+    smooth: Vec<[f64; 2]>,
+    /// One sigma of such a mean over that of a station that shares its changes.
+    share: f64,
+}
+
+impl<'a> Judged<'a> {
+    /// By means over so many stations (one sigma); `rows`: weighted openings and weights.
+    fn over(known: &'a Known, profile: &'a Profile, rows: &[[f64; 2]], sigma: f64) -> Judged<'a> {
+        let smooth = by_branch(&known.geometry, rows, sigma);
+        // Of a mean over more stations than share a change, the error is less.
+        let shared = f64::from(profile.sharing);
+        let over = shared.hypot(2.0 * std::f64::consts::PI.sqrt() * sigma);
+        Judged { known, profile, smooth, share: (shared / over).sqrt() }
+    }
+
+    fn believes(&self, open: Open) -> bool {
+        let least = believed_sigma(self.known);
+        significance(self.profile, open) > least || lasting(self.known, self.profile, open) > least
+    }
+
+    /// The open part of a line.
+    fn open_part(&self, branch: &Branch) -> Option<Open> {
+        let (profile, past) = (self.profile, &self.known.past[..]);
+        let stands_out = |k: usize| {
+            let [sum, weight] = self.smooth[k];
+            // A mean over stations reaches beyond the end of a wide part: there the station
+            // itself shows far less.
+            let own = f64::from(profile.opening[k] + LENT_SIGMA * own_error(profile, k));
+            if own < LENT_SHARE * sum / weight {
+                return false;
+            }
+            let least = if past[k].was_open() { STILL_OPEN_SIGMA } else { OPEN_SIGMA };
+            weight > 0.0 && sum / weight > least * self.share / weight.sqrt()
+        };
+        let places = branch.stations().filter(|k| profile.opening[*k].is_finite()).enumerate();
+        let seen: Vec<(usize, usize)> = places.collect();
+        // What was not measured is no gap: gaps are counted in measured stations.
+        let places = seen.iter().filter(|(_, k)| stands_out(*k)).map(|(n, _)| *n);
+        let sure =
+            |first: usize, last: usize| self.believes(Open::between(seen[first].1, seen[last].1));
+        let part = longest(places, sure)?;
+        let mut open = Open::between(seen[part.0].1, seen[part.1].1);
+        // What stations share reaches beyond an end that stands wide open.
+        let inside = |k: usize| {
+            let near =
+                k.saturating_sub(END_WITHIN).max(open.first)..(k + END_WITHIN).min(open.last + 1);
+            profile.opening[near].iter().copied().fold(0.0, f32::max)
+        };
+        let ended = |k: usize| {
+            let least = (END_SIGMA * own_error(profile, k)).max(END_SHARE * inside(k));
+            !(profile.opening[k] > least)
+        };
+        let ended: Vec<bool> = open.stations().map(ended).collect();
+        let (first, last) =
+            (ended.iter().position(|ended| !ended)?, ended.iter().rposition(|ended| !ended)?);
+        open = Open::between(open.first + first, open.first + last);
+        open.not_beyond_hidden(profile, past);
+        open.over_hidden(branch.stations(), profile, past);
+        (open.last + 1 - open.first >= STATIONS_LEAST).then_some(open)
+    }
+}
+
+/// A line is believed when its mean opening is so many sigma.
+pub fn believed_sigma(known: &Known) -> f64 {
+    if known.faint { BELIEVED_FAINT_SIGMA } else { BELIEVED_SIGMA }
 }
 
 /// The mean opening of a part over its error by what differs from station to station.

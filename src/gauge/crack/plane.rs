@@ -7,10 +7,17 @@ use super::direction::{Line, Spot, keep_best, one_sigma};
 use super::ridge::DIRECTIONS;
 use super::shape::Scatter;
 
-/// One sigma of the smoothing before, px of the level.
-pub const BEFORE: f32 = 0.9;
-/// Distance of the flanks from the line, px of the level.
-pub const FLANK: f32 = 3.6;
+/// What is compared, px of the level: the distance of the flanks from the line, one sigma of the smoothing before,
+/// and one sigma of the average along the line. And how many times as many directions as [`DIRECTIONS`] are tried: a
+/// long line leaves the crack where its direction is off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kernel {
+    pub flank: f32,
+    pub before: f32,
+    pub long: f32,
+    pub finer: usize,
+}
+
 /// Places from which the unit of the merit is taken.
 /// Of the pixels, one in so many at most.
 const APART: usize = 5;
@@ -24,6 +31,13 @@ pub struct Seen {
     pub merit: Vec<f32>,
     /// Number of the direction along it.
     pub direction: Vec<u8>,
+}
+
+impl Kernel {
+    /// The nearest of [`DIRECTIONS`] to one of its own.
+    fn nearest(&self, direction: usize) -> u8 {
+        (((direction + self.finer / 2) / self.finer) % DIRECTIONS) as u8
+    }
 }
 
 /// One level of the pyramid: counts above the offset.
@@ -62,17 +76,24 @@ impl Plane {
         Plane { width, height, signal }
     }
 
-    /// The best direction at each pixel; `long`: one sigma of the averages along the line, px.
-    pub fn ridges(&self, sign: f32, long: &[f32], noise: &Scatter) -> Seen {
+    /// By how much texture exceeds the noise in most directions, as a factor of sigma; 1 where it does not.
+    pub fn texture(&self, sign: f32, kernel: &Kernel, noise: &Scatter) -> f32 {
+        let smooth = blurred(&self.signal, self.width, self.height, kernel.before);
+        self.spots(&smooth, sign, kernel, noise).1
+    }
+
+    /// The best direction at each pixel.
+    pub fn ridges(&self, sign: f32, kernels: &[Kernel], noise: &Scatter) -> Seen {
         let count = self.width * self.height;
-        let smooth = blurred(&self.signal, self.width, self.height, BEFORE);
-        let sigma: Vec<f32> = smooth.iter().map(|signal| one_sigma(noise, *signal)).collect();
         let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
         let mut mean = vec![0.0f32; count];
-        for spots in self.spots(&smooth, sign, long, noise) {
+        for kernel in kernels {
+            let smooth = blurred(&self.signal, self.width, self.height, kernel.before);
+            let sigma: Vec<f32> = smooth.iter().map(|signal| one_sigma(noise, *signal)).collect();
+            let (spots, _) = self.spots(&smooth, sign, kernel, noise);
             for (direction, spot) in spots.iter().enumerate() {
                 self.average(&smooth, &spot.line, &mut mean);
-                self.contrast(&mean, &sigma, spot, direction as u8, &mut out);
+                self.contrast(&mean, &sigma, spot, kernel.nearest(direction), &mut out);
             }
         }
         out
@@ -84,20 +105,22 @@ impl Plane {
         hints: &Seen,
         least: f32,
         sign: f32,
-        long: &[f32],
+        kernels: &[Kernel],
         noise: &Scatter,
     ) -> Seen {
         let count = self.width * self.height;
-        let smooth = blurred(&self.signal, self.width, self.height, BEFORE);
         let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
-        for spots in self.spots(&smooth, sign, long, noise) {
+        for kernel in kernels {
+            let smooth = blurred(&self.signal, self.width, self.height, kernel.before);
+            let (spots, _) = self.spots(&smooth, sign, kernel, noise);
             for place in (0..count).filter(|place| hints.merit[*place] > least) {
                 let best = usize::from(hints.direction[place]);
-                for turn in [DIRECTIONS - 1, 0, 1] {
-                    let direction = (best + turn) % DIRECTIONS;
+                for turn in 0..=2 * kernel.finer {
+                    let direction = ((best + DIRECTIONS - 1) * kernel.finer + turn) % spots.len();
                     let found = spots[direction].merit(&smooth, place);
                     if found > out.merit[place] {
-                        (out.merit[place], out.direction[place]) = (found, direction as u8);
+                        let number = kernel.nearest(direction);
+                        (out.merit[place], out.direction[place]) = (found, number);
                     }
                 }
             }
@@ -105,38 +128,35 @@ impl Plane {
         out
     }
 
-    /// All directions for each of the lengths, with the units in which they count: the noise, or the
-    /// texture where that is more. Texture has no direction, and cracks have: what some directions
-    /// show far beyond the others are lines, however many.
+    /// All directions, with the units in which they count: the noise, or the texture where that is more. Texture
+    /// has no direction, and cracks have: what some directions show far beyond the others are lines, however
+    /// many. And by how much texture exceeds the noise.
     fn spots<'a>(
         &'a self,
         smooth: &[f32],
         sign: f32,
-        long: &[f32],
+        kernel: &Kernel,
         noise: &Scatter,
-    ) -> Vec<Vec<Spot<'a>>> {
+    ) -> (Vec<Spot<'a>>, f32) {
         let count = self.width * self.height;
         // Neighbours say the same again. Odd, so that no column is left out.
         let step = (count / SAMPLES).max(APART) | 1;
-        long.iter()
-            .map(|long| {
-                let mut spots: Vec<Spot<'_>> = Line::all(*long)
-                    .into_iter()
-                    .map(|line| Spot::new(self, line, sign, *noise))
-                    .collect();
-                let units: Vec<f32> = spots
-                    .iter()
-                    .map(|spot| typical((0..count).step_by(step).map(|k| spot.merit(smooth, k))))
-                    .collect();
-                let mut sorted = units.clone();
-                sorted.sort_by(f32::total_cmp);
-                let most = ONE_SIDED * sorted[DIRECTIONS / 4];
-                for (spot, unit) in spots.iter_mut().zip(&units) {
-                    spot.factors.scale /= unit.min(most).max(1.0);
-                }
-                spots
-            })
-            .collect()
+        let mut spots: Vec<Spot<'_>> =
+            Line::all(kernel).into_iter().map(|line| Spot::new(self, line, sign, *noise)).collect();
+        // Directions between these are alike.
+        let units: Vec<f32> = spots
+            .iter()
+            .step_by(kernel.finer)
+            .map(|spot| typical((0..count).step_by(step).map(|k| spot.merit(smooth, k))))
+            .collect();
+        let mut sorted = units.clone();
+        sorted.sort_by(f32::total_cmp);
+        let quartile = sorted[DIRECTIONS / 4];
+        for (direction, spot) in spots.iter_mut().enumerate() {
+            let unit = units[usize::from(kernel.nearest(direction))];
+            spot.factors.scale /= unit.min(ONE_SIDED * quartile).max(1.0);
+        }
+        (spots, quartile.max(1.0))
     }
 
     pub fn average(&self, smooth: &[f32], line: &Line, out: &mut [f32]) {

@@ -11,7 +11,7 @@
 //! where the next one hints at a ridge: a line a point spread wide loses little by being binned.
 
 use super::Crack;
-use super::plane::{FLANK, Plane, Seen};
+use super::plane::{Kernel, Plane, Seen};
 use super::shape::Scatter;
 use crate::frame::Region;
 use crate::gauge::View;
@@ -21,6 +21,9 @@ pub const DIRECTIONS: usize = 16;
 /// One sigma of the averages along the line on each level, px of the level: weak cracks are narrow
 /// and need a long one, wide ones may bend within it.
 const ALONG: [&[f32]; 4] = [&[7.0, 3.0], &[7.0, 3.5], &[3.5], &[2.5]];
+/// Distance of the flanks from the line and one sigma of the smoothing before, px of the level.
+const FLANK: f32 = 3.6;
+const BEFORE: f32 = 0.9;
 /// What a coarser level hints at, sigma: less than what a crest needs.
 const HINT: f32 = 2.4;
 /// Narrower levels tell nothing of finer ones, px.
@@ -39,7 +42,12 @@ pub struct Ridge {
 
 /// Unit vector along a direction.
 pub fn along(direction: usize) -> (f32, f32) {
-    let angle = std::f32::consts::PI * direction as f32 / DIRECTIONS as f32;
+    along_of(direction, DIRECTIONS)
+}
+
+/// The same of so many directions over half a turn.
+pub fn along_of(direction: usize, directions: usize) -> (f32, f32) {
+    let angle = std::f32::consts::PI * direction as f32 / directions as f32;
     (angle.cos(), angle.sin())
 }
 
@@ -67,13 +75,16 @@ impl Ridge {
                 dark: noise.variance(noise.offset_counts) as f32 / pixels,
                 gain: noise.gain_counts_per_electron as f32 / pixels,
             };
-            let long = ALONG[level.min(ALONG.len() - 1)];
+            let kernel =
+                |long: &f32| Kernel { flank: FLANK, before: BEFORE, long: *long, finer: 1 };
+            let kernels: Vec<Kernel> =
+                ALONG[level.min(ALONG.len() - 1)].iter().map(kernel).collect();
             let hints = coarse.map(|coarse| coarse.finer(plane.width, plane.height));
             let seen = match &hints {
                 Some(hints) if level == 0 && plane.width.min(plane.height) >= 2 * TELLING => {
-                    plane.ridges_near(&hints.seen, HINT, crack.sign(), long, &scatter)
+                    plane.ridges_near(&hints.seen, HINT, crack.sign(), &kernels, &scatter)
                 }
-                _ => plane.ridges(crack.sign(), long, &scatter),
+                _ => plane.ridges(crack.sign(), &kernels, &scatter),
             };
             coarse = Some(match hints {
                 Some(hints) => hints.with(&seen, level as u8),

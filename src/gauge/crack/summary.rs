@@ -8,7 +8,7 @@ use super::geometry::Geometry;
 use super::judge::{Judge, Verdict};
 use super::known::{AHEAD, AHEAD_MOST, Known, Past};
 use super::learn::{follow, onto};
-use super::opened::{BELIEVED_SIGMA, Open, open_parts, significance};
+use super::opened::{Open, believed_sigma, open_parts, significance};
 use super::profile::Profile;
 use super::rate::OpeningRate;
 use super::report::{lists, mean, mean_noise, no_crack, totals, typical, widest};
@@ -181,8 +181,8 @@ impl Summary {
     /// Follows what was found from now on, if it is a crack.
     fn begin(&mut self, crack: &Crack, row: u64, (seen, profile): (&Known, &Profile)) -> bool {
         let parts = open_parts(seen, profile);
-        let is_open =
-            parts.iter().flatten().any(|part| significance(profile, *part) > BELIEVED_SIGMA);
+        let least = believed_sigma(seen);
+        let is_open = parts.iter().flatten().any(|part| significance(profile, *part) > least);
         let begins = is_open || crack.layout.along.is_some();
         if begins {
             self.known = Some(Known { looked: row, ..seen.clone() });

@@ -25,7 +25,7 @@ const EXPECTED: f32 = 3.7;
 const LENGTH_LEAST: f32 = 24.0;
 const EVIDENCE_LEAST: f32 = 70.0;
 /// The first line of all needs more: it says that there is a crack.
-const EVIDENCE_OF_CRACK: f32 = 130.0;
+pub const EVIDENCE_OF_CRACK: f32 = 130.0;
 /// Beyond this a pixel is certain, sigma.
 const CERTAIN: f32 = 14.0;
 
@@ -38,8 +38,9 @@ pub struct Traced {
     pub evidence: f32,
 }
 
-/// The lines of all connected parts, the most evident part first: its crack, then its branches.
-pub fn trace(ridge: &Ridge, branches: usize) -> Vec<Traced> {
+/// The lines of all connected parts, the most evident part first: its crack, then its branches. Nothing where none has
+/// the evidence that there is a crack, sigma · px.
+pub fn trace(ridge: &Ridge, branches: usize, of_crack: f32) -> Vec<Traced> {
     let mask = crests(ridge);
     let joined = joined(ridge, &mask);
     let mut seen = vec![false; mask.len()];
@@ -59,7 +60,7 @@ pub fn trace(ridge: &Ridge, branches: usize) -> Vec<Traced> {
         .map(|part| lines(ridge, &mask, part, &mut ways, branches))
         .filter(|lines| !lines.is_empty())
         .collect();
-    if found.iter().all(|lines| lines[0].evidence < EVIDENCE_OF_CRACK) {
+    if found.iter().all(|lines| lines[0].evidence < of_crack) {
         return Vec::new();
     }
     found.sort_by(|a, b| b[0].evidence.total_cmp(&a[0].evidence));
