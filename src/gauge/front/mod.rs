@@ -171,6 +171,9 @@ impl Front {
 
     /// The contour wherever it is.
     fn find(&self, view: &View<'_>, cells: &Cells, hints: &Hints) -> Option<Contour> {
+        // Where it was expected says nothing of it, nor does how well that was known: after frames of much scatter that
+        // is so poorly that no line would be believed again.
+        let hints = &Hints { expected_variance: 0.0, ..hints.clone() };
         let noise = cells.noise(view);
         let coarse = search::search(cells, self.config.lithium, noise, self.lines.count)?;
         // What is finer than the lines that are joined is noise of the cells, and of the fits before.
