@@ -21,7 +21,7 @@ const MEMORY: f64 = 24.0;
 const SHORT: [usize; 4] = [1, 2, 4, 8];
 const CONTRADICTS: f64 = 3.0;
 /// A mean innovation of so many sigma is an acceleration.
-const ACCELERATES: f64 = 2.0;
+const ACCELERATES: f64 = 1.4;
 /// One-sided and two-sided 95 % of a normal distribution, in sigma.
 const ONE_SIDED: f64 = 1.645;
 const TWO_SIDED: f64 = 1.96;
