@@ -87,13 +87,14 @@ impl Plane {
         let count = self.width * self.height;
         let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
         let mut mean = vec![0.0f32; count];
-        for kernel in kernels {
-            let smooth = blurred(&self.signal, self.width, self.height, kernel.before);
+        for (smooth, kernels) in self.smoothed(kernels) {
             let sigma: Vec<f32> = smooth.iter().map(|signal| one_sigma(noise, *signal)).collect();
-            let (spots, _) = self.spots(&smooth, sign, kernel, noise);
-            for (direction, spot) in spots.iter().enumerate() {
-                self.average(&smooth, &spot.line, &mut mean);
-                self.contrast(&mean, &sigma, spot, kernel.nearest(direction), &mut out);
+            for kernel in kernels {
+                let (spots, _) = self.spots(&smooth, sign, kernel, noise);
+                for (direction, spot) in spots.iter().enumerate() {
+                    self.average(&smooth, &spot.line, &mut mean);
+                    self.contrast(&mean, &sigma, spot, kernel.nearest(direction), &mut out);
+                }
             }
         }
         out
@@ -110,22 +111,34 @@ impl Plane {
     ) -> Seen {
         let count = self.width * self.height;
         let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
-        for kernel in kernels {
-            let smooth = blurred(&self.signal, self.width, self.height, kernel.before);
-            let (spots, _) = self.spots(&smooth, sign, kernel, noise);
-            for place in (0..count).filter(|place| hints.merit[*place] > least) {
-                let best = usize::from(hints.direction[place]);
-                for turn in 0..=2 * kernel.finer {
-                    let direction = ((best + DIRECTIONS - 1) * kernel.finer + turn) % spots.len();
-                    let found = spots[direction].merit(&smooth, place);
-                    if found > out.merit[place] {
-                        let number = kernel.nearest(direction);
-                        (out.merit[place], out.direction[place]) = (found, number);
+        for (smooth, kernels) in self.smoothed(kernels) {
+            for kernel in kernels {
+                let (spots, _) = self.spots(&smooth, sign, kernel, noise);
+                for place in (0..count).filter(|place| hints.merit[*place] > least) {
+                    let best = usize::from(hints.direction[place]);
+                    for turn in 0..=2 * kernel.finer {
+                        let direction =
+                            ((best + DIRECTIONS - 1) * kernel.finer + turn) % spots.len();
+                        let found = spots[direction].merit(&smooth, place);
+                        if found > out.merit[place] {
+                            let number = kernel.nearest(direction);
+                            (out.merit[place], out.direction[place]) = (found, number);
+                        }
                     }
                 }
             }
         }
         out
+    }
+
+    /// The signal, smoothed as kernels ask for it, with those that follow each other and ask for the same.
+    fn smoothed<'k>(
+        &self,
+        kernels: &'k [Kernel],
+    ) -> impl Iterator<Item = (Vec<f32>, &'k [Kernel])> {
+        // Of such there is one at least in each.
+        let same = kernels.chunk_by(|a, b| a.before == b.before);
+        same.map(|same| (blurred(&self.signal, self.width, self.height, same[0].before), same))
     }
 
     /// All directions, with the units in which they count: the noise, or the texture where that is more. Texture
