@@ -39,6 +39,10 @@ const GROWN_FRAMES: f64 = 32.0;
 const AHEAD_OPEN: usize = 3;
 /// In a marked frame a number may differ by this many sigma from what was expected.
 const FOLLOWS: f64 = 4.0;
+/// A crack that seems so many sigma shorter than in the frames before does not show where it ended; such a share of what
+/// is missing is part of its length's error.
+const HEALS_SIGMA: f64 = 2.0;
+const UNSEEN_SHARE: f64 = 0.5;
 /// Frames that are remembered until a search of them is heard of.
 const PLAIN_MOST: usize = 64;
 /// Frames whose mean is what a marked frame is compared with.
@@ -342,6 +346,7 @@ impl Summary {
         };
         let length = (tip.length, tip.length_error);
         let opening = mean(known, profile, open, &tip);
+        let expected_length = self.expected[1];
         let follows = expected_still(&self.expected, [opening, length]);
         if !verdict.marked || follows {
             if let Some(rate) = &mut self.opening {
@@ -375,9 +380,13 @@ impl Summary {
         }
         // An end that is judged here and there says less of where it is than any frame by itself.
         let excess = self.length.as_ref().map_or(1.0, Trend::excess);
+        // Nor does a crack heal from one frame to the next: this one does not see where it ended before.
+        let healed = expected_length.map_or(0.0, |(before, _)| before - tip.length);
+        let unseen =
+            if healed > HEALS_SIGMA * tip.length_error { UNSEEN_SHARE * healed } else { 0.0 };
         let tip = tip::Tip {
             along_error: excess * tip.along_error,
-            length_error: excess * tip.length_error,
+            length_error: (excess * tip.length_error).hypot(unseen),
             ..tip
         };
         let length = (tip.length, tip.length_error);
