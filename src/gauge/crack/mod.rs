@@ -14,6 +14,7 @@ mod config;
 mod curve;
 mod direction;
 mod ends;
+mod expected;
 mod faint;
 mod filling;
 mod fit;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::carried::Carried;
+use super::expected::Expected;
 use super::geometry::Geometry;
 use super::judge::{Judge, Verdict};
 use super::known::{AHEAD, AHEAD_MOST, Known, Past};
@@ -37,16 +38,8 @@ const ENDS_FRAMES: std::ops::RangeInclusive<u64> = 4..=32;
 const GROWN_FRAMES: f64 = 32.0;
 /// A tip that is open this far into the straight continuation asks for a search, stations.
 const AHEAD_OPEN: usize = 3;
-/// In a marked frame a number may differ by this many sigma from what was expected.
-const FOLLOWS: f64 = 4.0;
-/// A crack that seems so many sigma shorter than in the frames before does not show where it ended; such a share of what
-/// is missing is part of its length's error.
-const HEALS_SIGMA: f64 = 2.0;
-const UNSEEN_SHARE: f64 = 0.5;
 /// Frames that are remembered until a search of them is heard of.
 const PLAIN_MOST: usize = 64;
-/// Frames whose mean is what a marked frame is compared with.
-const EXPECTED_OVER: f64 = 6.0;
 
 /// What the tracker remembers.
 #[derive(Default)]
@@ -74,8 +67,7 @@ pub struct Summary {
     looked: u64,
     /// Which end of the crack is its tip.
     forward: Option<bool>,
-    /// Expected mean width and length with their scatter, from frames that were not marked.
-    expected: [Option<(f64, f64)>; 2],
+    expected: Expected,
 }
 
 impl Summary {
@@ -268,7 +260,7 @@ impl Summary {
 
     /// The rate of the length, and what is expected of a marked frame, begin anew.
     fn begin_length(&mut self) {
-        self.expected = [None, None];
+        self.expected = Expected::default();
         self.length = Some(Trend::new(TREND_FRAMES));
     }
 
@@ -346,8 +338,8 @@ impl Summary {
         };
         let length = (tip.length, tip.length_error);
         let opening = mean(known, profile, open, &tip);
-        let expected_length = self.expected[1];
-        let follows = expected_still(&self.expected, [opening, length]);
+        let expected_before = self.expected;
+        let follows = expected_before.is_still(opening, length);
         if !verdict.marked || follows {
             if let Some(rate) = &mut self.opening {
                 rate.push(stamp.time_s, &profile.opening, mean_noise(profile, open));
@@ -359,10 +351,7 @@ impl Summary {
             }
         }
         if !verdict.marked {
-            for (expected, (value, error)) in self.expected.iter_mut().zip([opening, length]) {
-                let (before, _) = expected.unwrap_or((value, error));
-                *expected = Some((before + (value - before) / EXPECTED_OVER, error));
-            }
+            self.expected.take(opening, length);
             if !tip.hidden
                 && let Some(branch) =
                     geometry.branches.iter().find(|b| b.stations().contains(&open.last))
@@ -380,10 +369,7 @@ impl Summary {
         }
         // An end that is judged here and there says less of where it is than any frame by itself.
         let excess = self.length.as_ref().map_or(1.0, Trend::excess);
-        // Nor does a crack heal from one frame to the next: this one does not see where it ended before.
-        let healed = expected_length.map_or(0.0, |(before, _)| before - tip.length);
-        let unseen =
-            if healed > HEALS_SIGMA * tip.length_error { UNSEEN_SHARE * healed } else { 0.0 };
+        let unseen = expected_before.unseen(length);
         let tip = tip::Tip {
             along_error: excess * tip.along_error,
             length_error: (excess * tip.length_error).hypot(unseen),
@@ -423,12 +409,4 @@ impl Summary {
 /// Stations of the crack itself.
 fn own_stations(geometry: &Geometry) -> f64 {
     geometry.branches.first().map_or(0, |branch| branch.own) as f64
-}
-
-/// Whether numbers are what the frames before lead to expect.
-fn expected_still(expected: &[Option<(f64, f64)>; 2], now: [(f64, f64); 2]) -> bool {
-    expected.iter().zip(now).all(|(expected, (value, error))| {
-        expected
-            .is_none_or(|(before, sigma)| (value - before).abs() < FOLLOWS * error.min(2.0 * sigma))
-    })
 }
