@@ -27,18 +27,8 @@ pub const EVIDENCE_OF_CRACK: f32 = 100.0;
 
 /// The faint ridges of a region; nothing where the specimen is not textured.
 pub fn find(crack: &Crack, view: &View<'_>, region: Region) -> Option<Ridge> {
-    let mut pixels = Vec::new();
-    view.read_region(region, &mut pixels);
-    let noise = view.noise();
-    let plane = Plane::new(region.width, region.height, &pixels, noise.offset_counts as f32);
-    let scatter = Scatter {
-        dark: noise.variance(noise.offset_counts) as f32,
-        gain: noise.gain_counts_per_electron as f32,
-    };
-    if plane.texture(crack.sign(), &SHORT, &scatter) < TEXTURED {
-        return None;
-    }
-    let mut seen = plane.ridges(crack.sign(), &[SHORT], &scatter);
+    let (plane, scatter) = (Plane::read(view, region), Scatter::of(view.noise()));
+    let mut seen = plane.ridges_on_texture(crack.sign(), &SHORT, &scatter, TEXTURED)?;
     let long = plane.ridges_near(&seen, HINT, crack.sign(), &LONG, &scatter);
     for (place, merit) in long.merit.iter().enumerate() {
         if *merit > seen.merit[place] {

@@ -29,11 +29,7 @@ impl Pixels {
         view.read_pixels(&geometry.pixels, &mut signal);
         let mut valid = vec![0.0; signal.len()];
         part_unseen(&mut signal, &mut valid, noise.offset_counts as f32);
-        let scatter = Scatter {
-            dark: noise.variance(noise.offset_counts) as f32,
-            gain: noise.gain_counts_per_electron as f32,
-        };
-        Pixels { signal, valid, scatter }
+        Pixels { signal, valid, scatter: Scatter::of(noise) }
     }
 
     /// Of each station: the mean signal beside the opening, shared with some neighbours, and how many

@@ -6,6 +6,8 @@ use multiversion::multiversion;
 use super::direction::{Line, Spot, keep_best, one_sigma};
 use super::ridge::DIRECTIONS;
 use super::shape::Scatter;
+use crate::frame::Region;
+use crate::gauge::View;
 
 /// What is compared, px of the level: the distance of the flanks from the line, one sigma of the smoothing before,
 /// and one sigma of the average along the line. And how many times as many directions as [`DIRECTIONS`] are tried: a
@@ -48,8 +50,11 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Pixels that were not seen take the mean of the others.
-    pub fn new(width: usize, height: usize, pixels: &[f32], offset: f32) -> Plane {
+    /// The pixels of a region; those that were not seen take the mean of the others.
+    pub fn read(view: &View<'_>, region: Region) -> Plane {
+        let mut pixels = Vec::new();
+        view.read_region(region, &mut pixels);
+        let offset = view.noise().offset_counts as f32;
         let (sum, count) = pixels
             .iter()
             .filter(|value| value.is_finite())
@@ -59,7 +64,7 @@ impl Plane {
             .iter()
             .map(|value| if value.is_finite() { *value - offset } else { mean - offset })
             .collect();
-        Plane { width, height, signal }
+        Plane { width: region.width, height: region.height, signal }
     }
 
     /// Means of 2 × 2 pixels.
@@ -76,28 +81,58 @@ impl Plane {
         Plane { width, height, signal }
     }
 
-    /// By how much texture exceeds the noise in most directions, as a factor of sigma; 1 where it does not.
-    pub fn texture(&self, sign: f32, kernel: &Kernel, noise: &Scatter) -> f32 {
-        let smooth = blurred(&self.signal, self.width, self.height, kernel.before);
-        self.spots(&smooth, sign, kernel, noise).1
-    }
-
     /// The best direction at each pixel.
     pub fn ridges(&self, sign: f32, kernels: &[Kernel], noise: &Scatter) -> Seen {
-        let count = self.width * self.height;
-        let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
-        let mut mean = vec![0.0f32; count];
+        let mut out = self.nothing();
         for (smooth, kernels) in self.smoothed(kernels) {
             let sigma: Vec<f32> = smooth.iter().map(|signal| one_sigma(noise, *signal)).collect();
             for kernel in kernels {
                 let (spots, _) = self.spots(&smooth, sign, kernel, noise);
-                for (direction, spot) in spots.iter().enumerate() {
-                    self.average(&smooth, &spot.line, &mut mean);
-                    self.contrast(&mean, &sigma, spot, kernel.nearest(direction), &mut out);
-                }
+                self.keep_all(&smooth, &sigma, kernel, &spots, &mut out);
             }
         }
         out
+    }
+
+    /// The same of one kernel; nothing where texture exceeds the noise in most directions by less than so much, as a
+    /// factor of sigma.
+    pub fn ridges_on_texture(
+        &self,
+        sign: f32,
+        kernel: &Kernel,
+        noise: &Scatter,
+        least: f32,
+    ) -> Option<Seen> {
+        let smooth = blurred(&self.signal, self.width, self.height, kernel.before);
+        let (spots, texture) = self.spots(&smooth, sign, kernel, noise);
+        if texture < least {
+            return None;
+        }
+        let sigma: Vec<f32> = smooth.iter().map(|signal| one_sigma(noise, *signal)).collect();
+        let mut out = self.nothing();
+        self.keep_all(&smooth, &sigma, kernel, &spots, &mut out);
+        Some(out)
+    }
+
+    fn nothing(&self) -> Seen {
+        let count = self.width * self.height;
+        Seen { merit: vec![0.0; count], direction: vec![0; count] }
+    }
+
+    /// What all directions of one kernel show, where that is more.
+    fn keep_all(
+        &self,
+        smooth: &[f32],
+        sigma: &[f32],
+        kernel: &Kernel,
+        spots: &[Spot<'_>],
+        out: &mut Seen,
+    ) {
+        let mut mean = vec![0.0f32; smooth.len()];
+        for (direction, spot) in spots.iter().enumerate() {
+            self.average(smooth, &spot.line, &mut mean);
+            self.contrast(&mean, sigma, spot, kernel.nearest(direction), out);
+        }
     }
 
     /// The same only where `hints` are more than `least`, and only near their direction.
@@ -110,7 +145,7 @@ impl Plane {
         noise: &Scatter,
     ) -> Seen {
         let count = self.width * self.height;
-        let mut out = Seen { merit: vec![0.0; count], direction: vec![0; count] };
+        let mut out = self.nothing();
         for (smooth, kernels) in self.smoothed(kernels) {
             for kernel in kernels {
                 let (spots, _) = self.spots(&smooth, sign, kernel, noise);

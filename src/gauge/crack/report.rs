@@ -88,25 +88,41 @@ fn opening(profile: &Profile, known: &Known, k: usize) -> (f64, f64, f64) {
     (f64::from(before), 0.0, f64::from(UNSEEN * before.max(1.0)))
 }
 
-/// Mean opening from one end of an open part to the other, and its one sigma, px. Not over the stations that are
-/// judged open: at a faint end these change from frame to frame more than the end's place does. That is not known
-/// either: a px more of what is narrow makes the mean less.
-pub fn mean(known: &Known, profile: &Profile, open: Open, tip: &Tip) -> (f64, f64) {
-    let (value, error) = mean_over(known, profile, tip.ends);
-    let by_end = |end: std::ops::RangeInclusive<usize>, end_error: f64| {
-        let count = end.clone().count() as f64;
-        let end = end.map(|k| opening(profile, known, k).0).sum::<f64>() / count;
-        (value - end) / tip.length.max(1.0) * end_error
-    };
-    let head = open.first..=(open.first + END_OVER).min(open.last);
-    let tail = open.last.saturating_sub(END_OVER).max(open.first)..=open.last;
-    let (at_tip, at_mouth) = if tip.forward { (tail, head) } else { (head, tail) };
-    let mouth_error = (tip.length_error.powi(2) - tip.along_error.powi(2)).max(0.0).sqrt();
-    let ends = by_end(at_tip, tip.along_error).hypot(by_end(at_mouth, mouth_error));
-    (value, error.hypot(ends))
+/// Mean opening from one end of an open part to the other, px. Not over the stations that are judged open: at a faint
+/// end these change from frame to frame more than the end's place does.
+pub struct MeanOpening {
+    value: f64,
+    /// One sigma where the ends are taken for certain.
+    error: f64,
+    /// How much less it is for a px more at either end, which is narrow.
+    by_tip: f64,
+    by_mouth: f64,
 }
 
-/// The same from one place to another, stations, where these are taken for certain.
+impl MeanOpening {
+    /// Of the part that has this tip.
+    pub fn of(known: &Known, profile: &Profile, open: Open, tip: &Tip) -> MeanOpening {
+        let (value, error) = mean_over(known, profile, tip.ends);
+        let by_end = |end: std::ops::RangeInclusive<usize>| {
+            let count = end.clone().count() as f64;
+            let end = end.map(|k| opening(profile, known, k).0).sum::<f64>() / count;
+            (value - end) / tip.length.max(1.0)
+        };
+        let head = open.first..=(open.first + END_OVER).min(open.last);
+        let tail = open.last.saturating_sub(END_OVER).max(open.first)..=open.last;
+        let (at_tip, at_mouth) = if tip.forward { (tail, head) } else { (head, tail) };
+        MeanOpening { value, error, by_tip: by_end(at_tip), by_mouth: by_end(at_mouth) }
+    }
+
+    /// With its one sigma where the ends are known as well as the tip says, px.
+    pub fn with_ends(&self, tip: &Tip) -> (f64, f64) {
+        let mouth_error = (tip.length_error.powi(2) - tip.along_error.powi(2)).max(0.0).sqrt();
+        let ends = (self.by_tip * tip.along_error).hypot(self.by_mouth * mouth_error);
+        (self.value, self.error.hypot(ends))
+    }
+}
+
+/// Mean opening from one place to another, stations, where these are taken for certain, and its one sigma, px.
 fn mean_over(known: &Known, profile: &Profile, (from, to): (f64, f64)) -> (f64, f64) {
     let (mut sum, mut weight, mut variance, mut common) = (0.0, 0.0, 0.0, 0.0);
     let last = (to.ceil() as usize).min(known.geometry.slots() - 1);

@@ -54,11 +54,7 @@ pub fn along_of(direction: usize, directions: usize) -> (f32, f32) {
 impl Ridge {
     /// Looks over a region.
     pub fn find(crack: &Crack, view: &View<'_>, region: Region) -> Ridge {
-        let mut pixels = Vec::new();
-        view.read_region(region, &mut pixels);
-        let noise = view.noise();
-        let offset = noise.offset_counts as f32;
-        let mut planes = vec![Plane::new(region.width, region.height, &pixels, offset)];
+        let mut planes = vec![Plane::read(view, region)];
         for level in 1..6 {
             let next = planes[level - 1].halved();
             let widest = 2.0 * (1u32 << level) as f32;
@@ -68,13 +64,11 @@ impl Ridge {
             }
             planes.push(next);
         }
+        let camera = Scatter::of(view.noise());
         let mut coarse: Option<Levels> = None;
         for (level, plane) in planes.iter().enumerate().rev() {
             let pixels = f64::from(1u32 << (2 * level)) as f32;
-            let scatter = Scatter {
-                dark: noise.variance(noise.offset_counts) as f32 / pixels,
-                gain: noise.gain_counts_per_electron as f32 / pixels,
-            };
+            let scatter = Scatter { dark: camera.dark / pixels, gain: camera.gain / pixels };
             let kernel =
                 |long: &f32| Kernel { flank: FLANK, before: BEFORE, long: *long, finer: 1 };
             let kernels: Vec<Kernel> =

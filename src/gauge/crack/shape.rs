@@ -8,6 +8,7 @@
 use multiversion::multiversion;
 
 use crate::frame::lanes::{LANES, totals};
+use crate::noise::CameraModel;
 
 /// Level a, slope b, centre c, opening w, depth D, point spread σ.
 pub const UNKNOWNS: usize = 6;
@@ -34,6 +35,16 @@ pub struct Guess {
 pub struct Scatter {
     pub dark: f32,
     pub gain: f32,
+}
+
+impl Scatter {
+    /// That of a camera, in counts above its offset.
+    pub fn of(noise: &CameraModel) -> Scatter {
+        Scatter {
+            dark: noise.variance(noise.offset_counts) as f32,
+            gain: noise.gain_counts_per_electron as f32,
+        }
+    }
 }
 
 /// Sums over the pixels of one station: `signal` above the offset, `distance` from the centre

@@ -12,7 +12,7 @@ use super::learn::{follow, onto};
 use super::opened::{Open, believed_sigma, open_parts, significance};
 use super::profile::Profile;
 use super::rate::OpeningRate;
-use super::report::{lists, mean, mean_noise, no_crack, totals, typical, widest};
+use super::report::{MeanOpening, lists, mean_noise, no_crack, totals, typical, widest};
 use super::schema;
 use super::tip;
 use super::{Crack, Errand, Found, Hints, Observation};
@@ -337,7 +337,8 @@ impl Summary {
             ..tip
         };
         let length = (tip.length, tip.length_error);
-        let opening = mean(known, profile, open, &tip);
+        let mean_opening = MeanOpening::of(known, profile, open, &tip);
+        let opening = mean_opening.with_ends(&tip);
         let expected_before = self.expected;
         let follows = expected_before.is_still(opening, length);
         if !verdict.marked || follows {
@@ -381,7 +382,7 @@ impl Summary {
             return;
         }
         let unknown = (f64::NAN, f64::NAN);
-        set(schema::WIDTH_MEAN, mean(known, profile, open, &tip));
+        set(schema::WIDTH_MEAN, mean_opening.with_ends(&tip));
         set(schema::WIDTH_MAX, widest(known, profile, open));
         set(
             schema::OPENING_RATE,

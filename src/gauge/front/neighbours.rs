@@ -74,8 +74,6 @@ enum Sides {
 /// Gaussian weights by distance.
 struct Kernel {
     reach: usize,
-    /// Of the line itself and those further and further away.
-    taps: Vec<f32>,
     /// Of all lines within reach, first to last: their weight, and that times the distance and its square.
     weights: Vec<[f32; 3]>,
     /// What the sums have that do not depend on values, where all lines within reach are there.
@@ -85,14 +83,12 @@ struct Kernel {
 impl Kernel {
     fn new(sigma: f64) -> Kernel {
         let reach = (3.0 * sigma).ceil() as usize;
-        let taps: Vec<f32> =
-            (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect();
         let weights = (0..=2 * reach).map(|j| {
-            let (tap, way) = (taps[j.abs_diff(reach)], j as f32 - reach as f32);
+            let tap = (-0.5 * (j.abs_diff(reach) as f64 / sigma).powi(2)).exp() as f32;
+            let way = j as f32 - reach as f32;
             [tap, tap * way, tap * (way * way)]
         });
-        let weights = weights.collect();
-        let mut kernel = Kernel { reach, taps, weights, whole: Sums::default() };
+        let mut kernel = Kernel { reach, weights: weights.collect(), whole: Sums::default() };
         kernel.whole = kernel.sums(&vec![0.0; 2 * reach + 1], reach, 0..2 * reach + 1);
         kernel
     }
@@ -101,15 +97,15 @@ impl Kernel {
     fn sums(&self, values: &[f32], k: usize, lines: Range<usize>) -> Sums {
         let mut seen = Sums::default();
         for j in lines {
-            let (tap, way) = (self.taps[j.abs_diff(k)], j as f32 - k as f32);
-            let square = way * way;
-            seen.total += tap;
-            seen.sum += tap * values[j];
-            seen.way += tap * way;
-            seen.sum_way += tap * way * values[j];
-            seen.square += tap * square;
-            seen.sum_square += tap * square * values[j];
-            seen.fourth += tap * square * square;
+            let [one, way, square] = self.weights[j + self.reach - k];
+            let apart = j as f32 - k as f32;
+            seen.total += one;
+            seen.sum += one * values[j];
+            seen.way += way;
+            seen.sum_way += way * values[j];
+            seen.square += square;
+            seen.sum_square += square * values[j];
+            seen.fourth += square * (apart * apart);
         }
         seen
     }

@@ -110,10 +110,7 @@ impl Around {
             depth,
             depth_sigma: if told { 1e-4 } else { DEPTH * depth.abs() },
             psf: f64::from(psf),
-            scatter: Scatter {
-                dark: noise.variance(noise.offset_counts) as f32,
-                gain: noise.gain_counts_per_electron as f32,
-            },
+            scatter: Scatter::of(noise),
         })
     }
 }
