@@ -39,6 +39,8 @@ pub struct Contour {
     pub texture_share: f32,
     /// Lines whose edge stands at the end of its window.
     pub at_limit: usize,
+    /// Lines before which the frame shows corners.
+    pub corners: Vec<usize>,
     /// Where the expected shape counts: its windows, in which it may be looked for once more when all frames before are
     /// known.
     pub again: Option<Box<Fit>>,
@@ -60,6 +62,7 @@ impl Contour {
             brightness: (f32::NAN, f32::NAN),
             texture_share: f32::NAN,
             at_limit: 0,
+            corners: Vec::new(),
             again: None,
         }
     }

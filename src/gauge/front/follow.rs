@@ -3,6 +3,7 @@
 
 use super::cells::CELL;
 use super::contour::joined_lines;
+use super::corners::Corners;
 use super::line::{KNOWN_LEAST, Line, RATE_OWN, TURN_FRAMES, UNSEEN, predicted, turns, updated};
 use super::neighbours::{fill_gaps, nearest, power, power_smoothed, smoothed};
 use super::prior::ShapePrior;
@@ -55,6 +56,7 @@ pub struct Follower {
     /// Each line's position, shared with its neighbours.
     shared: Vec<f32>,
     smooth_lines: f64,
+    corners: Corners,
     /// Frames taken.
     pub seen: u64,
 }
@@ -73,6 +75,7 @@ impl Follower {
             joined: smooth_lines,
             shared: vec![f32::NAN; lines],
             smooth_lines,
+            corners: Corners::default(),
             seen: 0,
         }
     }
@@ -169,7 +172,8 @@ impl Follower {
         let at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
         let variance = self.mean_variances().map_or(0.0, |(p, _)| p);
         let lines = (TOGETHER * self.joined).max(SHARED_POSITION_LEAST);
-        let shown = Shown { at: &at, own, error, variance, lines };
+        let parted = self.corners.parted(&at);
+        let shown = Shown { at: &at, parted: &parted, own, error, variance, lines };
         let moved = self.together.take(frames, &shown);
         for (k, (line, moved)) in self.lines.iter_mut().zip(moved).enumerate() {
             if !particles.is_empty() {
@@ -189,7 +193,7 @@ impl Follower {
         let mut at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
         if at.iter().any(|at| at.is_finite()) {
             fill_gaps(&mut at);
-            self.shared = smoothed(&at, &at, self.shared_lines().0);
+            self.shared = smoothed(&at, &self.corners.parted(&at), self.shared_lines().0);
         }
     }
 
@@ -281,6 +285,16 @@ impl Follower {
         index.saturating_sub(self.last_index) as f32
     }
 
+    /// The contour's corners.
+    pub fn corners(&self) -> &Corners {
+        &self.corners
+    }
+
+    /// Takes the corners that a frame's contour (px) shows, before its lines.
+    pub fn take_corners(&mut self, found: &[usize], contour: &[f32]) {
+        self.corners.take(found, contour);
+    }
+
     /// Number of lines.
     pub fn count(&self) -> usize {
         self.lines.len()
@@ -338,7 +352,7 @@ impl Follower {
         }
         let at = &self.shared;
         let rates: Vec<f32> = self.lines.iter().map(|line| line.rate).collect();
-        let rates = smoothed(&rates, at, self.shared_lines().1);
+        let rates = smoothed(&rates, &self.corners.parted(at), self.shared_lines().1);
         let last = length as f32 - 2.0;
         let ahead = at.iter().zip(&rates).map(|(at, rate)| (at + rate * frames).clamp(1.0, last));
         Some(ahead.collect())

@@ -11,6 +11,7 @@ use super::shape::{Shape, Told, Value};
 use crate::frame::Stamp;
 use crate::gauge::Measurement;
 use crate::gauge::lines::Lines;
+use crate::gauge::median::median;
 
 /// The area's furthest edge is the tip when it lies so much further, px.
 const TIP_BEHIND_PX: f64 = 3.0;
@@ -20,6 +21,10 @@ const TIP_BEHIND_PX: f64 = 3.0;
 const KINK_PX: f32 = 0.5;
 const NEAR_WALL: usize = 2;
 const BESIDE_WALL_PX: f32 = 1.5;
+
+/// Lines that err by more than this, px, and by so many times what half of them do, are not told: twice that is gross.
+const POOR_PX: f32 = 1.5;
+const POOR_TIMES: f32 = 2.0;
 
 /// Errors by texture are alike in so many frames more, until the front has gone on over it, and those of a tip whose
 /// shape the frames before tell.
@@ -98,8 +103,7 @@ impl Measuring {
         seen.leave_walls();
         seen.doubt_walls();
         seen.allow_for_particles();
-        out.arrays[0].copy_from_slice(&seen.position);
-        out.array_errors[0].copy_from_slice(&seen.error);
+        seen.tell_lines(out);
         seen.fill_gaps(follower);
         let shape = Shape {
             position: &seen.position,
@@ -242,6 +246,17 @@ impl Seen<'_> {
             if self.error[line] > ERROR_MOST {
                 (self.position[line], self.error[line]) = (f32::NAN, f32::NAN);
             }
+        }
+    }
+
+    /// Lines that are known far worse than the others are told of no one; all else still counts them.
+    fn tell_lines(&self, out: &mut Measurement) {
+        let typical = median(self.error.iter().copied()).unwrap_or(ERROR_MOST);
+        let most = (POOR_TIMES * typical).max(POOR_PX);
+        let is_poor = |error: f32| !(error <= most);
+        for (line, (position, error)) in self.position.iter().zip(&self.error).enumerate() {
+            let told = if is_poor(*error) { (f32::NAN, f32::NAN) } else { (*position, *error) };
+            (out.arrays[0][line], out.array_errors[0][line]) = told;
         }
     }
 

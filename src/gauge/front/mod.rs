@@ -11,6 +11,7 @@ mod cells;
 mod classes;
 mod config;
 mod contour;
+mod corners;
 mod extent;
 mod fields;
 mod fit;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use cells::Cells;
 pub use config::FrontConfig;
 use contour::Contour;
+use corners::Corners;
 use extent::Extent;
 use fit::fit;
 use neighbours::straightened;
@@ -99,6 +101,8 @@ pub struct Hints {
     contour: Option<Arc<Vec<f32>>>,
     /// Variance of what in that is finer than the lines that are joined, px².
     expected_variance: f32,
+    /// Its corners.
+    corners: Arc<Corners>,
     /// How well its shape is known.
     shape: ShapePrior,
     /// Lines err so much by themselves that it may be far off: it is looked for in wide windows.

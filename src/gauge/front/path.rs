@@ -11,13 +11,13 @@ const BAND: usize = 4;
 /// dendrite's wall is steeper than any curve.
 const JUMP_COST: f32 = 0.5;
 const JUMP_MOST: f32 = 12.0;
-/// How far edges stray from where they are expected, px (one sigma).
+/// How far edges stray from where they are expected, px (one sigma); the lines of a band do so together.
 const STRAY_PX: f32 = 8.0;
 /// In a search, so many pixels of a band say so much at most, and so much of what is expected counts: whole particles
 /// would lead the path round them, and all lines may stray together.
 const SAID_PX: i64 = 4;
 const SAID_MOST: f32 = 1.0;
-const SEARCHED_STRAY: f32 = 0.1;
+const SEARCHED_STRAY: f32 = 0.4;
 
 /// The likeliest displacement of each line from `known`, whole px, by the `evidence` of the pixels before each place
 /// of the windows for the bare specimen and against lithium. In a search little is known of where it should be.
@@ -54,7 +54,7 @@ pub fn most_probable(
         if searches {
             limit(&mut said);
         }
-        let counts = lines.len() as f32 * if searches { SEARCHED_STRAY } else { 1.0 };
+        let counts = if searches { SEARCHED_STRAY } else { 1.0 };
         for (state, (total, said)) in total.iter_mut().zip(&said).enumerate() {
             let stray = (state as i64 - reach) as f32 / STRAY_PX;
             *total -= said + counts * 0.5 * stray * stray;

@@ -148,6 +148,7 @@ impl Summary {
             .suspected(stamp.index, self.lines.count)
             .map(|hidden| hidden.is_near(&self.follower.expected_at(stamp.index)))
             .unwrap_or_default();
+        self.follower.take_corners(&contour.corners, &position);
         self.follower.take(stamp.index, &mut position, &error, &contour.own, &near);
         for (position, error) in position.iter().zip(&mut error) {
             if position.is_nan() {
@@ -180,7 +181,7 @@ impl Summary {
         let expected = self.follower.predicted(ahead, self.lines.length)?;
         let (shape, variance) =
             (self.follower.shape_prior(ahead), self.follower.expected_variance(ahead));
-        fit.again(&expected, shape, variance, self.folds.are_there())
+        fit.again(&expected, self.follower.corners(), shape, variance, self.folds.are_there())
             .filter(|found| found.share_found() >= FOUND_LEAST)
     }
 
@@ -228,6 +229,7 @@ impl Summary {
         Hints {
             contour: expected.map(Arc::new),
             expected_variance: self.follower.expected_variance(lag_frames),
+            corners: Arc::new(self.follower.corners().clone()),
             shape: self.follower.shape_prior(lag_frames),
             wide: self.follower.typical_error() > WIDE_PX,
             texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.pixels)),

@@ -24,6 +24,8 @@ pub struct Together {
 pub struct Shown<'a> {
     /// Where each is expected, px from the starting edge; NaN where it was never seen.
     pub at: &'a [f32],
+    /// The same with pieces that are no neighbours far from each other.
+    pub parted: &'a [f32],
     /// Its own edge and one sigma of that, px; NaN where none was seen or believed.
     pub own: &'a [(f32, f32)],
     /// One sigma of a typical edge, and variance of a typical expectation (px²).
@@ -64,8 +66,8 @@ impl Together {
                 off[line] = weights[line] * apart.clamp(-most, most);
             }
         }
-        let weights = means(&weights, shown.at, shown.lines);
-        let off = means(&off, shown.at, shown.lines);
+        let weights = means(&weights, shown.parted, shown.lines);
+        let off = means(&off, shown.parted, shown.lines);
         let power = power(shown.lines);
         let variance = (shown.error.powi(2) * power).max(KNOWN_LEAST * KNOWN_LEAST);
         let gains;
@@ -105,7 +107,8 @@ mod tests {
                 })
                 .collect();
             at.iter_mut().zip(&rates).for_each(|(at, rate)| *at += rate);
-            let shown = Shown { at: &at, own: &own, error: noise, variance: 0.0, lines: 4.0 };
+            let shown =
+                Shown { at: &at, parted: &at, own: &own, error: noise, variance: 0.0, lines: 4.0 };
             let moved = together.take(1.0, &shown);
             for ((at, rate), moved) in at.iter_mut().zip(&mut rates).zip(moved) {
                 (*at, *rate) = (*at + moved.further, *rate + moved.faster);

@@ -6,6 +6,7 @@
 
 use super::{AT_LIMIT, Fit, ROUNDS, in_view};
 use crate::gauge::front::contour::{Contour, slopes, stiffness};
+use crate::gauge::front::corners::Corners;
 use crate::gauge::front::prior::ShapePrior;
 
 /// Lines that are known so well by themselves (1/px²) are found as well where they were expected no further off than
@@ -14,13 +15,14 @@ const SURE: f64 = 1.5;
 const NEAR_PX: f32 = 1.0;
 
 impl Fit {
-    /// The contour near another expectation (px from the starting edge, reference coordinates), whose shape is known so
-    /// well, and whose finer part has this variance (px²). Where lithium is `folded` edges beyond their windows stay
+    /// The contour near another expectation (px from the starting edge, reference coordinates) with these corners, whose
+    /// shape is known so well, and whose finer part has this variance (px²). Where lithium is `folded` edges beyond their windows stay
     /// where they were found: another fold may be there. Nothing where that would change nothing: lines that are known
     /// well by themselves, and were expected near there.
     pub fn again(
         mut self,
         expected: &[f32],
+        corners: &Corners,
         shape: ShapePrior,
         variance: f32,
         folded: bool,
@@ -35,8 +37,9 @@ impl Fit {
         if folded {
             self.stay_beyond_windows();
         }
-        self.slope = slopes(&self.known);
-        self.stiffness = stiffness(&self.known, &self.slope, self.smooth_lines);
+        let parted = corners.parted(&self.known);
+        self.slope = slopes(&parted);
+        self.stiffness = stiffness(&parted, &self.slope, self.smooth_lines);
         self.guess.clone_from(&self.known);
         self.shape = shape;
         self.expected_variance = f64::from(variance);

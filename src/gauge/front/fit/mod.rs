@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
 use super::contour::{Contour, ERROR_MOST, moved_across, slopes, stiffness};
+use super::corners;
 use super::levels::Levels;
 use super::path::{Certainty, join, most_probable};
 use super::prior::ShapePrior;
@@ -84,8 +85,12 @@ pub struct Fit {
     sides: Vec<[SideSums; 2]>,
     edges: Vec<EdgeSums>,
     nulls: Vec<NullSums>,
+    /// Of the pixels before each place of the windows for the bare specimen and against lithium.
+    evidence: Vec<f32>,
     /// Each line's own displacement from the known contour, and its information.
     own: (Vec<f64>, Vec<f64>),
+    /// Lines before which it shows corners.
+    corners: Vec<usize>,
 }
 
 /// Information in the curve, 1/px²: that of each line's own edge, which the mean's error follows from; and with what is
@@ -112,7 +117,8 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
     let across = front.lines.fraction_across(view) as f32;
     let known = in_view(expected, fraction, across);
     let sigma = hints.sigma_px.unwrap_or(front.config.edge_sigma_px as f32);
-    let slope = slopes(&known);
+    let parted = hints.corners.parted(&known);
+    let slope = slopes(&parted);
     let smooth_lines = front.config.smooth_lines;
     let mut fit = Fit {
         windows: Windows::cut(&front.lines, view, &known, sigma, wide || hints.wide, hints),
@@ -123,7 +129,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         across,
         contrast: hints.contrast,
         guess: known.clone(),
-        stiffness: stiffness(&known, &slope, smooth_lines),
+        stiffness: stiffness(&parted, &slope, smooth_lines),
         slope,
         known,
         rigid: Arc::clone(&hints.particles),
@@ -139,7 +145,9 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         sides: Vec::new(),
         edges: Vec::new(),
         nulls: Vec::new(),
+        evidence: Vec::new(),
         own: (Vec::new(), Vec::new()),
+        corners: Vec::new(),
     };
     // Where it was lost, it is near where it was expected.
     fit.find_path(wide && hints.contour.is_none());
@@ -156,25 +164,31 @@ fn in_view(contour: &[f32], fraction: f32, across: f32) -> Vec<f32> {
 }
 
 impl Fit {
-    /// Rounds of Fisher scoring from the guess.
+    /// Rounds of Fisher scoring from the guess; one more where the curve cuts corners.
     fn settle(&mut self, rounds: usize) -> Contour {
         let mut told = Told::default();
         let mut moved = f32::INFINITY;
-        for round in 0..rounds {
+        let mut last = rounds;
+        let mut round = 0;
+        while round < last {
             if moved > LEVELS_HOLD_PX {
                 self.see_levels();
             }
             self.sum_edges();
-            if round + 2 == rounds {
+            if round + 2 == last {
                 self.measure_scatter();
             }
             let before = self.guess.clone();
             told = self.move_edges(round > 0);
+            if round + 2 == rounds && self.part_at_corners() {
+                last += 1;
+            }
             moved =
                 self.guess.iter().zip(&before).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
-            if round + 2 >= rounds && moved < SETTLED_PX {
+            if round + 2 >= last && moved < SETTLED_PX {
                 break;
             }
+            round += 1;
         }
         let lines = told.lines.as_ref().unwrap_or(&told.mean);
         let certain = Certainty::of(&told.mean, lines, &self.stiffness);
@@ -187,12 +201,12 @@ impl Fit {
         // The outer parts of the windows, which the edge has hardly reached: 2.5 widths from the
         // middle.
         let far = vec![half * 0.5 / 2.5; self.guess.len()];
-        let mut evidence = Vec::new();
         let edge = self.in_windows();
         sums::sides(&self.windows, &edge, &far, &mut self.sides);
         self.levels = Levels::of(&self.sides, self.sign, self.contrast, self.noise());
-        sums::evidence(&self.windows, &self.levels, self.excess.max(1.0), &mut evidence);
-        let moved = most_probable(&self.windows, &evidence, &self.known, &self.slope, searches);
+        sums::evidence(&self.windows, &self.levels, self.excess.max(1.0), &mut self.evidence);
+        let moved =
+            most_probable(&self.windows, &self.evidence, &self.known, &self.slope, searches);
         // A band's place is one of whole pixels, and strays as its few lines do: neighbours' mean is a better start.
         let mut sums = vec![0.0f32; moved.len() + 1];
         for (k, moved) in moved.iter().enumerate() {
@@ -203,6 +217,24 @@ impl Fit {
             let mean = (sums[end] - sums[first]) / (end - first) as f32;
             *guess = known + if (moved[k] - mean).abs() < OFF_MEAN_PX { mean } else { moved[k] };
         }
+    }
+
+    /// Parts the curve at the corners that it cuts; whether there are any.
+    fn part_at_corners(&mut self) -> bool {
+        let width = self.windows.width;
+        let against = |line: usize, by: f32| {
+            let before = &self.evidence[line * (width + 1)..][..=width];
+            let place = self.guess[line] + by - self.windows.start[line] as f32;
+            before[place.round().clamp(0.0, width as f32) as usize]
+        };
+        let found = corners::find(&self.edges, self.excess, &self.rigid, against);
+        for corner in &found {
+            (self.stiffness[corner.line - 1], self.stiffness[corner.line]) = (0.0, 0.0);
+            let about = &mut self.guess[corner.first..];
+            about.iter_mut().zip(&corner.off).for_each(|(guess, off)| *guess += off);
+        }
+        self.corners = found.iter().map(|corner| corner.line).collect();
+        !found.is_empty()
     }
 
     fn see_levels(&mut self) {
@@ -344,6 +376,7 @@ impl Fit {
         }
         let told = self.own.1.iter().filter(|f| **f > 0.0).count().max(1) as f64;
         out.mean_error = (certain.sum_variance * self.unknown).sqrt() / told;
+        out.corners.clone_from(&self.corners);
         out.sigma_px = self.sigma;
         out.excess = self.excess;
         out.measured_excess = self.measured;
