@@ -40,6 +40,12 @@ pub struct Pixel {
     pub texture: [f32; LANES],
 }
 
+impl Pixel {
+    /// Nothing seen.
+    const NOTHING: Pixel =
+        Pixel { signal: [0.0; LANES], seen: [0.0; LANES], texture: [0.0; LANES] };
+}
+
 impl Windows {
     /// Cuts windows about `known` (px from the starting edge, in the view).
     pub fn cut(
@@ -56,8 +62,6 @@ impl Windows {
         let last = lines.length.saturating_sub(width);
         let inside = width.min(lines.length);
         let noise = view.noise();
-        const NOTHING: Pixel =
-            Pixel { signal: [0.0; LANES], seen: [0.0; LANES], texture: [0.0; LANES] };
         let mut windows = Windows {
             width,
             start: Vec::with_capacity(lines.count),
@@ -76,7 +80,7 @@ impl Windows {
             }
             let (block, lane) = (line / LANES * width, line % LANES);
             if lane == 0 {
-                windows.blocks.resize(block + width, NOTHING);
+                windows.blocks.resize(block + width, Pixel::NOTHING);
             }
             let pixels = &mut windows.blocks[block..block + width];
             lines.read(view, line, start, &mut read);
@@ -100,6 +104,24 @@ impl Windows {
             }
         }
         windows
+    }
+
+    /// Windows of so many lines that begin with their first pixel, whose pixels (signal, seen, texture) are told.
+    #[cfg(test)]
+    pub fn of(
+        width: usize,
+        lines: usize,
+        (dark, gain): (f32, f32),
+        pixel: impl Fn(usize, usize) -> [f32; 3],
+    ) -> Windows {
+        let mut blocks = vec![Pixel::NOTHING; width * lines.div_ceil(LANES)];
+        for line in 0..lines {
+            let (block, lane) = (line / LANES * width, line % LANES);
+            for (x, to) in blocks[block..block + width].iter_mut().enumerate() {
+                [to.signal[lane], to.seen[lane], to.texture[lane]] = pixel(line, x);
+            }
+        }
+        Windows { width, start: vec![0; lines], dark, gain, blocks }
     }
 
     /// The windows of neighbouring lines, as many as there are lanes: their pixels in order.

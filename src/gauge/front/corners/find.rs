@@ -6,7 +6,7 @@ use crate::gauge::front::sums::EdgeSums;
 const STRAYS_PX: [f32; 7] = [2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0];
 const OVER_LINES: [usize; 2] = [6, 12];
 /// Log-likelihood that a corner must bring, and each of its sides.
-const LIKELIER: f32 = 10.0;
+const LIKELIER: f32 = 12.0;
 const LIKELIER_SIDE: f32 = 2.0;
 /// Only where the scores of both sides, over so many lines, ask for opposite ways by more than this is it looked for
 /// (squared sigma): what they say of a line that is far off saturates.

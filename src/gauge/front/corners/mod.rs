@@ -7,9 +7,8 @@ pub use find::find;
 
 /// Corners so near to a new one are that one, lines.
 const SAME_LINES: usize = 8;
-/// A corner lasts while the contour steps by more than this over so many lines, px.
+/// A corner lasts while the contour steps there by so much more over three lines than over those before and after, px.
 const STEP_PX: f32 = 5.0;
-const STEP_LINES: usize = 3;
 /// Beyond any jump that the contour could be thought to make in one piece, px.
 const PARTED_PX: f32 = 1e4;
 
@@ -22,10 +21,14 @@ pub struct Corners {
 impl Corners {
     /// Takes the corners that a frame shows, and its contour (px; where it is NaN nothing is known of a step).
     pub fn take(&mut self, found: &[usize], contour: &[f32]) {
+        let last = contour.len() - 1;
+        let step = |from: usize, to: usize| contour[to.min(last)] - contour[from.min(last)];
         let stands = |line: usize| {
-            let before = line.saturating_sub(STEP_LINES - 1);
-            let step = contour[(line + 1).min(contour.len() - 1)] - contour[before];
-            step.is_nan() || step.abs() > STEP_PX
+            let near = line.saturating_sub(2);
+            let before = step(line.saturating_sub(5), near);
+            let (here, after) = (step(near, line + 1), step(line + 1, line + 4));
+            let beyond = here - 0.5 * (before + after);
+            beyond.is_nan() || beyond.abs() > STEP_PX
         };
         self.lines.retain(|line| {
             stands(*line) && found.iter().all(|other| other.abs_diff(*line) >= SAME_LINES)
@@ -73,7 +76,8 @@ mod tests {
         assert_eq!(corners.lines, [30]);
         corners.take(&[33], &contour);
         assert_eq!(corners.lines, [33]);
-        corners.take(&[], &[45.0; 60]);
+        let slope: Vec<f32> = (0..60).map(|line| 4.0 * line as f32).collect();
+        corners.take(&[], &slope);
         assert!(corners.lines.is_empty());
     }
 }

@@ -1,35 +1,24 @@
-//! Sums over the windows' pixels, the only loops that touch them: brightness of both sides, evidence
-//! for each place of the edge, score and information of the erf edge.
+//! Score and information of each line's edge, and of edges that are not there.
 //!
 //! The edge of a line is `μ(x) = (1 − Φ)·a·(1 + α T) + Φ·b·(1 + β T)`, Φ = Φ((x − p)/s): brightness
 //! `a` of lithium and `b` of the bare specimen, T the specimen's learned texture, of which each side
-//! shows its own share. Each lane is a line, whose pixels are added in their order, so that every instruction
-//! set gives the same bits.
-
-// A clamp checks its bounds, which keeps loops from being vectorised.
-#![allow(clippy::manual_clamp)]
+//! shows its own share.
 
 use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::levels::Levels;
-use super::normal::{LEVEL, density, normal};
-use super::windows::{Pixel, Windows};
+use super::{Sums, each_line, of_block};
 use crate::frame::lanes::LANES;
+use crate::gauge::front::levels::Levels;
+use crate::gauge::front::normal::{LEVEL, density, normal};
+use crate::gauge::front::windows::{Pixel, Windows};
 
-/// A side begins this many sigma from the edge.
-const CLEAR: f32 = 2.5;
 /// The edge's derivative is looked for this many sigma to either side of the edge, to see what
 /// score arises where there is no edge.
 const BESIDE: f32 = 3.5;
-/// One pixel says no more than this for or against a side (log-likelihood).
-const SAYS_MOST: f32 = 3.0;
 /// Residuals beyond this many sigma are cut: particles, broken pixels.
 const RESIDUAL_MOST: f32 = 4.0;
-
-/// Of one side of one line: number of pixels, Σ signal, Σ T, Σ T·signal, Σ T², Σ signal².
-pub type SideSums = [f32; 6];
 
 /// Score, information, χ², pixels, and score and information of the edge's width.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,28 +36,6 @@ pub struct EdgeSums {
 pub struct NullSums {
     pub score: [f32; 2],
     pub information: [f32; 2],
-}
-
-/// A number of each line, for as many as there are lanes: those of one block, and `beyond` after the last.
-#[inline(always)]
-fn of_block(of_lines: &[f32], block: usize, beyond: f32) -> [f32; LANES] {
-    std::array::from_fn(|lane| of_lines.get(block * LANES + lane).copied().unwrap_or(beyond))
-}
-
-/// Sums that each line has several of, lanes side by side.
-type Sums<const N: usize> = [[f32; LANES]; N];
-
-/// Hands the sums of each line of a block on; `count` lines there are.
-#[inline(always)]
-fn each_line<const N: usize>(
-    sums: &Sums<N>,
-    block: usize,
-    count: usize,
-    mut take: impl FnMut([f32; N]),
-) {
-    for lane in 0..LANES.min(count - block * LANES) {
-        take(std::array::from_fn(|k| sums[k][lane]));
-    }
 }
 
 /// The edges of a block's lines in their windows.
@@ -174,80 +141,6 @@ impl Edges {
         let expected = ta + (tb - ta) * profile.risen[lane];
         let residual = (pixel.signal[lane] - expected).max(-limit).min(limit);
         Seen { step: ta - tb, residual, weight: pixel.seen[lane] * sharp * sharp }
-    }
-}
-
-/// Both sides of each line (lithium, bare), clear of the edges `edge` (px in the window) of the
-/// widths `wide`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn sides(windows: &Windows, edge: &[f32], wide: &[f32], out: &mut Vec<[SideSums; 2]>) {
-    out.clear();
-    for (block, pixels) in windows.blocks().enumerate() {
-        let (edges, wides) = (of_block(edge, block, 0.0), of_block(wide, block, 1.0));
-        let ends: [f32; LANES] = std::array::from_fn(|k| edges[k] - CLEAR * wides[k]);
-        let begins: [f32; LANES] = std::array::from_fn(|k| edges[k] + CLEAR * wides[k]);
-        // Beyond these no line has any of that side.
-        let end = (ends.into_iter().fold(0.0, f32::max).ceil() as usize).min(pixels.len());
-        let begin =
-            (begins.into_iter().fold(f32::INFINITY, f32::min).max(0.0) as usize).min(pixels.len());
-        // One side after the other: sums of both would not fit into the registers.
-        let [lithium, bare] = [true, false].map(|lithium| {
-            let mut sums: Sums<6> = [[0.0; LANES]; 6];
-            let part = if lithium { &pixels[..end] } else { &pixels[begin..] };
-            let first = if lithium { 0 } else { begin };
-            for (k, pixel) in part.iter().enumerate() {
-                let x = (first + k) as f32;
-                for lane in 0..LANES {
-                    let inside = if lithium { x < ends[lane] } else { x > begins[lane] };
-                    let seen = if inside { pixel.seen[lane] } else { 0.0 };
-                    let (s, t) = (seen * pixel.signal[lane], seen * pixel.texture[lane]);
-                    sums[0][lane] += seen;
-                    sums[1][lane] += s;
-                    sums[2][lane] += t;
-                    sums[3][lane] += t * s;
-                    sums[4][lane] += t * t;
-                    sums[5][lane] += s * s;
-                }
-            }
-            sums
-        });
-        let both: Sums<12> = std::array::from_fn(|k| if k < 6 { lithium[k] } else { bare[k - 6] });
-        each_line(&both, block, edge.len(), |sums| {
-            let mut sides = [[0.0; 6]; 2];
-            sides[0].copy_from_slice(&sums[..6]);
-            sides[1].copy_from_slice(&sums[6..]);
-            out.push(sides);
-        });
-    }
-}
-
-/// What the pixels before each place of a window say together for the bare specimen and against lithium, the log of
-/// their likelihoods' ratio over `excess`: line after line, one number more than a window has pixels.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn evidence(windows: &Windows, levels: &Levels, excess: f32, out: &mut Vec<f32>) {
-    let (places, count) = (windows.width + 1, windows.start.len());
-    out.resize(places * count, 0.0);
-    let (share_a, share_b) = levels.texture_share;
-    for (block, pixels) in windows.blocks().enumerate() {
-        let a = of_block(&levels.lithium, block, 1.0);
-        let b = of_block(&levels.bare, block, 1.0);
-        let lines = &mut out[block * LANES * places..];
-        let scale: [f32; LANES] = std::array::from_fn(|lane| {
-            let between = (0.5 * (a[lane] + b[lane])).max(0.0);
-            1.0 / ((windows.dark + windows.gain * between) * excess)
-        });
-        let mut sum = [0.0; LANES];
-        for (x, pixel) in pixels.iter().enumerate() {
-            for lane in 0..LANES {
-                let (a, b, texture) = (a[lane], b[lane], pixel.texture[lane]);
-                let (ta, tb) = (a + a * share_a * texture, b + b * share_b * texture);
-                let ratio = (tb - ta) * (pixel.signal[lane] - 0.5 * (ta + tb)) * scale[lane];
-                sum[lane] += pixel.seen[lane] * ratio.max(-SAYS_MOST).min(SAYS_MOST);
-            }
-            for (line, sum) in lines.chunks_exact_mut(places).zip(sum) {
-                line[x + 1] = sum;
-            }
-        }
     }
 }
 
@@ -358,5 +251,141 @@ pub fn nulls(
         if !fits {
             *null = NullSums::default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gauge::front::levels::Levels;
+
+    const WIDTH: usize = 32;
+    const LINES: usize = LANES + 3;
+    const DARK: f64 = 4.0;
+    const GAIN: f64 = 1.5;
+    const SHARES: (f32, f32) = (0.3, 0.9);
+
+    /// A number from 0 to 1 of a line's pixel, as good as random.
+    fn random(line: usize, x: usize) -> f64 {
+        ((line * 7919 + x * 104_729 + 13) as f64 * 0.618_033_988_75).fract()
+    }
+
+    fn place(line: usize) -> f64 {
+        15.0 + 2.0 * random(line, 99)
+    }
+
+    fn texture(line: usize, x: usize) -> f64 {
+        0.2 * (random(line + 50, x) - 0.5)
+    }
+
+    /// Counts: a step from 40 to 70 with noise; one pixel that sees something else, and some that see nothing.
+    fn signal(line: usize, x: usize) -> f64 {
+        let below = if (x as f64) < place(line) { 40.0 } else { 70.0 };
+        if (line, x) == (2, 5) { 400.0 } else { below + 8.0 * (random(line, x) - 0.5) }
+    }
+
+    fn seen(line: usize, x: usize) -> f64 {
+        if line == 3 && x > 25 { 0.0 } else { 1.0 }
+    }
+
+    fn setting() -> (Windows, Levels, Vec<f32>, Vec<f32>) {
+        let windows = Windows::of(WIDTH, LINES, (DARK as f32, GAIN as f32), |line, x| {
+            [signal(line, x), seen(line, x), texture(line, x)].map(|value| value as f32)
+        });
+        let levels = Levels {
+            lithium: vec![40.0; LINES],
+            bare: vec![70.0; LINES],
+            texture_share: SHARES,
+            ..Levels::default()
+        };
+        let edge = (0..LINES).map(|line| place(line) as f32 + 0.4).collect();
+        (windows, levels, edge, (0..LINES).map(|line| 1.2 + 0.1 * (line % 3) as f32).collect())
+    }
+
+    /// Of one pixel in double precision: what remains of it, its variance, and the step there.
+    fn model(line: usize, x: usize, u: f64, scatter: f64) -> (f64, f64, f64) {
+        let risen = 0.5 * (1.0 + crate::simulate::erf(u / std::f64::consts::SQRT_2));
+        let (a, b) = (40.0, 70.0);
+        let variance = DARK + GAIN * (a + (b - a) * risen);
+        let t = texture(line, x);
+        let (ta, tb) = (a * (1.0 + f64::from(SHARES.0) * t), b * (1.0 + f64::from(SHARES.1) * t));
+        let limit = f64::from(RESIDUAL_MOST) * scatter * variance.sqrt();
+        let residual = (signal(line, x) - (ta + (tb - ta) * risen)).clamp(-limit, limit);
+        (residual, variance, ta - tb)
+    }
+
+    fn normal_density(u: f64) -> f64 {
+        (-0.5 * u * u).exp() / std::f64::consts::TAU.sqrt()
+    }
+
+    fn assert_near(what: &str, line: usize, found: f32, expected: f64, scale: f64) {
+        let off = (f64::from(found) - expected).abs();
+        assert!(off < 2e-3 * scale.abs() + 1e-4, "{what} of line {line}: {found}, not {expected}");
+    }
+
+    #[test]
+    fn an_edge_is_the_sum_of_its_pixels() {
+        let (windows, levels, edge, wide) = setting();
+        let mut out = Vec::new();
+        edges(&windows, &levels, &edge, &wide, 1.1, &mut out);
+        assert_eq!(out.len(), LINES);
+        for (line, found) in out.iter().enumerate() {
+            let (mut sums, mut size) = ([0.0; 6], [0.0; 6]);
+            for x in (0..WIDTH).filter(|x| seen(line, *x) > 0.0) {
+                let s = f64::from(wide[line]);
+                let u = (x as f64 - f64::from(edge[line])) / s;
+                let (residual, variance, step) = model(line, x, u, 1.1);
+                let along = step * normal_density(u) / s;
+                let of_pixel = [
+                    along * residual / variance,
+                    along * along / variance,
+                    residual * residual / variance,
+                    1.0,
+                    along * u * residual / variance,
+                    along * u * along * u / variance,
+                ];
+                for k in 0..6 {
+                    sums[k] += of_pixel[k];
+                    size[k] += of_pixel[k].abs();
+                }
+            }
+            let EdgeSums { score, information, chi2, pixels, width_score, width_information } =
+                *found;
+            let found = [score, information, chi2, pixels, width_score, width_information];
+            for (k, found) in found.into_iter().enumerate() {
+                assert_near(&format!("sum {k}"), line, found, sums[k], size[k]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_edge_that_is_not_there_is_summed_beside_the_true_one() {
+        let (windows, levels, edge, wide) = setting();
+        let mut out = Vec::new();
+        nulls(&windows, &levels, &edge, &wide, 1.1, &mut out);
+        for (line, found) in out.iter().enumerate() {
+            for (side, centre) in [-f64::from(BESIDE), f64::from(BESIDE)].into_iter().enumerate() {
+                let (mut score, mut information, mut size) = (0.0, 0.0, 0.0);
+                for x in (0..WIDTH).filter(|x| seen(line, *x) > 0.0) {
+                    let s = f64::from(wide[line]);
+                    let u = (x as f64 - f64::from(edge[line])) / s;
+                    let (residual, variance, _) = model(line, x, u, 1.1);
+                    let along = (40.0 - 70.0) * normal_density(u - centre) / s;
+                    score += along * residual / variance;
+                    size += (along * residual / variance).abs();
+                    information += along * along / variance;
+                }
+                assert_near("score", line, found.score[side], score, size);
+                assert_near("information", line, found.information[side], information, information);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_summed_beside_an_edge_near_its_windows_end() {
+        let (windows, levels, _, wide) = setting();
+        let mut out = Vec::new();
+        nulls(&windows, &levels, &[6.0; LINES], &wide, 1.0, &mut out);
+        assert!(out.iter().all(|null| null.information == [0.0; 2] && null.score == [0.0; 2]));
     }
 }
