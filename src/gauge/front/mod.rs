@@ -44,7 +44,7 @@ pub use config::FrontConfig;
 use contour::Contour;
 use corners::Corners;
 use extent::Extent;
-use fit::fit;
+use fit::{Known, fit};
 use neighbours::straightened;
 use particles::Hidden;
 use prior::ShapePrior;
@@ -161,33 +161,31 @@ impl Front {
     fn follow(&self, view: &View<'_>, expected: &[f32], hints: &Hints) -> Option<Contour> {
         let is_there =
             |found: &Contour| found.share_found() >= FOUND_LEAST && found.at_limit < LIMIT_LINES;
-        let mut found = fit(self, view, expected, false, hints);
+        let mut found = fit(self, view, expected, Known::Expected, hints);
         let mut known = expected.to_vec();
         for _ in 0..FITS_WIDE {
             if is_there(&found) {
                 return Some(found);
             }
             known = found.filled(&known);
-            found = fit(self, view, &known, true, hints);
+            found = fit(self, view, &known, Known::Near, hints);
         }
         is_there(&found).then_some(found)
     }
 
     /// The contour wherever it is.
     fn find(&self, view: &View<'_>, cells: &Cells, hints: &Hints) -> Option<Contour> {
-        // Where it was expected says nothing of it, nor does how well that was known: after frames of much scatter that
-        // is so poorly that no line would be believed again.
-        let hints = &Hints { expected_variance: 0.0, ..hints.clone() };
+        let before = if hints.contour.is_some() { Known::Lost } else { Known::Nothing };
         let noise = cells.noise(view);
         let coarse = search::search(cells, self.config.lithium, noise, self.lines.count)?;
         // What is finer than the lines that are joined is noise of the cells, and of the fits before.
         let smooth = self.config.smooth_lines;
         let mut known = straightened(&coarse, &coarse, 2.0 * smooth);
-        let mut found = fit(self, view, &known, true, hints);
+        let mut found = fit(self, view, &known, before, hints);
         for _ in 0..2 {
             known = found.filled(&known);
             known = straightened(&known, &known, smooth);
-            found = fit(self, view, &known, true, hints);
+            found = fit(self, view, &known, before, hints);
         }
         (found.sigma_px < SIGMA_MOST).then_some(found)
     }

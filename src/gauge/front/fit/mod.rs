@@ -8,15 +8,15 @@
 //! where it should be zero: camera noise, texture and all. Errors follow from that.
 
 mod again;
+mod start;
 
 use std::sync::Arc;
 
 use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
 use super::contour::{Contour, ERROR_MOST, moved_across, slopes, stiffness};
-use super::corners;
 use super::levels::Levels;
-use super::path::{Certainty, join, most_probable};
+use super::path::{Certainty, join};
 use super::prior::ShapePrior;
 use super::sums::{self, EdgeSums, NullSums, SideSums};
 use super::windows::Windows;
@@ -28,9 +28,6 @@ const ROUNDS_WIDE: usize = 4;
 /// A round that moves no line further than this is the last, px: of the half squared step, over the
 /// edge's width, that is left, no line's error has a twentieth.
 const SETTLED_PX: f32 = 0.2;
-/// A line's start is the mean of the path over so many lines to either side, where the path is no further from that, px.
-const BESIDE: usize = 16;
-const OFF_MEAN_PX: f32 = 3.0;
 /// Where no line has moved further, the brightness of both sides is what it was, px.
 const LEVELS_HOLD_PX: f32 = 1.0;
 /// A line's step by its score at most, in widths of the edge; or in its own sigma, since what a weak line asks for by
@@ -75,10 +72,10 @@ pub struct Fit {
     scatter: f32,
     excess: f32,
     expected_excess: Option<f32>,
-    /// Variance that the expected contour brings in, px², or by how much more than the joined
-    /// lines' own variance that is where nothing was expected.
+    /// Variance that the expected contour brings in, px².
     expected_variance: f64,
     shape: ShapePrior,
+    /// The variance over that of a contour whose shape was known.
     unknown: f64,
     measured: f32,
     levels: Levels,
@@ -110,9 +107,38 @@ impl Told {
     }
 }
 
-/// Fits the contour near `expected` (px from the starting edge, reference coordinates), in wide
-/// windows or those that suffice.
-pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: &Hints) -> Contour {
+/// What is known of a contour before it is fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It is expected there, and has the expected shape.
+    Expected,
+    /// It was expected near there, and is further off than its windows reach.
+    Near,
+    /// It was lost, and has been found there by a search.
+    Lost,
+    /// Nothing was expected; a search has found it there.
+    Nothing,
+}
+
+/// Fits the contour near `expected` (px from the starting edge, reference coordinates), of which so much is `known`: in
+/// wide windows, but where it is expected.
+pub fn fit(
+    front: &Front,
+    view: &View<'_>,
+    expected: &[f32],
+    known: Known,
+    hints: &Hints,
+) -> Contour {
+    let wide = known != Known::Expected;
+    // Where the contour was expected says nothing of one that was searched for, nor does how well that was known: after
+    // frames of much scatter that is so poorly that no line would be believed again.
+    let expected_variance = match known {
+        Known::Expected | Known::Near => hints.expected_variance,
+        Known::Lost | Known::Nothing => 0.0,
+    };
+    let unknown = if known == Known::Nothing { SEARCHED } else { 1.0 };
+    // Where it was lost, it is near where it was expected.
+    let searches = known == Known::Nothing;
     let fraction = front.lines.fraction(view) as f32;
     let across = front.lines.fraction_across(view) as f32;
     let known = in_view(expected, fraction, across);
@@ -137,9 +163,9 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         scatter: hints.scatter.unwrap_or(EXCESS_FIRST),
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
         expected_excess: hints.excess,
-        expected_variance: f64::from(hints.expected_variance),
+        expected_variance: f64::from(expected_variance),
         shape: if wide { ShapePrior::default() } else { hints.shape },
-        unknown: if hints.contour.is_some() { 1.0 } else { SEARCHED },
+        unknown,
         measured: f32::NAN,
         levels: Levels::default(),
         sides: Vec::new(),
@@ -149,8 +175,7 @@ pub fn fit(front: &Front, view: &View<'_>, expected: &[f32], wide: bool, hints: 
         own: (Vec::new(), Vec::new()),
         corners: Vec::new(),
     };
-    // Where it was lost, it is near where it was expected.
-    fit.find_path(wide && hints.contour.is_none());
+    fit.find_path(searches);
     let mut contour = fit.settle(if wide { ROUNDS_WIDE } else { ROUNDS });
     if hints.shape.counts_beside(&fit.own.1) {
         contour.again = Some(Box::new(fit));
@@ -193,48 +218,6 @@ impl Fit {
         let lines = told.lines.as_ref().unwrap_or(&told.mean);
         let certain = Certainty::of(&told.mean, lines, &self.stiffness);
         self.contour(&certain)
-    }
-
-    /// Moves the guess to the most probable path.
-    fn find_path(&mut self, searches: bool) {
-        let half = self.windows.width as f32 / 2.0;
-        // The outer parts of the windows, which the edge has hardly reached: 2.5 widths from the
-        // middle.
-        let far = vec![half * 0.5 / 2.5; self.guess.len()];
-        let edge = self.in_windows();
-        sums::sides(&self.windows, &edge, &far, &mut self.sides);
-        self.levels = Levels::of(&self.sides, self.sign, self.contrast, self.noise());
-        sums::evidence(&self.windows, &self.levels, self.excess.max(1.0), &mut self.evidence);
-        let moved =
-            most_probable(&self.windows, &self.evidence, &self.known, &self.slope, searches);
-        // A band's place is one of whole pixels, and strays as its few lines do: neighbours' mean is a better start.
-        let mut sums = vec![0.0f32; moved.len() + 1];
-        for (k, moved) in moved.iter().enumerate() {
-            sums[k + 1] = sums[k] + moved;
-        }
-        for (k, (guess, known)) in self.guess.iter_mut().zip(&self.known).enumerate() {
-            let (first, end) = (k.saturating_sub(BESIDE), (k + BESIDE + 1).min(moved.len()));
-            let mean = (sums[end] - sums[first]) / (end - first) as f32;
-            *guess = known + if (moved[k] - mean).abs() < OFF_MEAN_PX { mean } else { moved[k] };
-        }
-    }
-
-    /// Parts the curve at the corners that it cuts; whether there are any.
-    fn part_at_corners(&mut self) -> bool {
-        let width = self.windows.width;
-        let against = |line: usize, by: f32| {
-            let before = &self.evidence[line * (width + 1)..][..=width];
-            let place = self.guess[line] + by - self.windows.start[line] as f32;
-            before[place.round().clamp(0.0, width as f32) as usize]
-        };
-        let found = corners::find(&self.edges, self.excess, &self.rigid, against);
-        for corner in &found {
-            (self.stiffness[corner.line - 1], self.stiffness[corner.line]) = (0.0, 0.0);
-            let about = &mut self.guess[corner.first..];
-            about.iter_mut().zip(&corner.off).for_each(|(guess, off)| *guess += off);
-        }
-        self.corners = found.iter().map(|corner| corner.line).collect();
-        !found.is_empty()
     }
 
     fn see_levels(&mut self) {
