@@ -253,9 +253,8 @@ impl Seen<'_> {
     fn tell_lines(&self, out: &mut Measurement) {
         let typical = median(self.error.iter().copied()).unwrap_or(ERROR_MOST);
         let most = (POOR_TIMES * typical).max(POOR_PX);
-        let is_poor = |error: f32| !(error <= most);
         for (line, (position, error)) in self.position.iter().zip(&self.error).enumerate() {
-            let told = if is_poor(*error) { (f32::NAN, f32::NAN) } else { (*position, *error) };
+            let told = if *error <= most { (*position, *error) } else { (f32::NAN, f32::NAN) };
             (out.arrays[0][line], out.array_errors[0][line]) = told;
         }
     }

@@ -102,7 +102,7 @@ pub struct Hints {
     /// Variance of what in that is finer than the lines that are joined, px².
     expected_variance: f32,
     /// Its corners.
-    corners: Arc<Corners>,
+    corners: Corners,
     /// How well its shape is known.
     shape: ShapePrior,
     /// Lines err so much by themselves that it may be far off: it is looked for in wide windows.

@@ -229,7 +229,7 @@ impl Summary {
         Hints {
             contour: expected.map(Arc::new),
             expected_variance: self.follower.expected_variance(lag_frames),
-            corners: Arc::new(self.follower.corners().clone()),
+            corners: self.follower.corners().clone(),
             shape: self.follower.shape_prior(lag_frames),
             wide: self.follower.typical_error() > WIDE_PX,
             texture: self.learned.as_ref().map(|learned| Arc::clone(&learned.pixels)),

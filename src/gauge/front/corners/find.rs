@@ -1,5 +1,6 @@
 //! Corners that a frame shows, where no curve that is stiff enough for few counts bends to them.
 
+use super::SAME_LINES;
 use crate::gauge::front::sums::EdgeSums;
 
 /// How far a smooth curve strays beside a corner: so much at the corner itself, px, and less and less over so many lines.
@@ -8,12 +9,10 @@ const OVER_LINES: [usize; 2] = [6, 12];
 /// Log-likelihood that a corner must bring, and each of its sides.
 const LIKELIER: f32 = 12.0;
 const LIKELIER_SIDE: f32 = 2.0;
-/// Only where the scores of both sides, over so many lines, ask for opposite ways by more than this is it looked for
-/// (squared sigma): what they say of a line that is far off saturates.
-const ASKED_LINES: usize = 6;
+/// Only where the scores of both sides, over the fewest of these lines, ask for opposite ways by more than this is it
+/// looked for (squared sigma): what they say of a line that is far off saturates.
+const ASKED_LINES: usize = OVER_LINES[0];
 const ASKED: f32 = 6.0;
-/// Corners are further apart than this, lines.
-const APART_LINES: usize = 8;
 
 /// A corner that the curve cuts.
 pub struct Corner {
@@ -81,7 +80,7 @@ pub fn find(
     found.sort_by(|a, b| b.likelier.total_cmp(&a.likelier));
     let mut kept: Vec<Corner> = Vec::new();
     for corner in found {
-        if kept.iter().all(|other| other.line.abs_diff(corner.line) >= APART_LINES) {
+        if kept.iter().all(|other| other.line.abs_diff(corner.line) >= SAME_LINES) {
             kept.push(corner);
         }
     }

@@ -5,7 +5,7 @@ mod find;
 
 pub use find::find;
 
-/// Corners so near to a new one are that one, lines.
+/// Corners that are nearer to each other are one, lines.
 const SAME_LINES: usize = 8;
 /// A corner lasts while the contour steps there by so much more over three lines than over those before and after, px.
 const STEP_PX: f32 = 5.0;

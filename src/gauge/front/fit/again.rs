@@ -4,8 +4,8 @@
 //! pixels further by then, and what a line's score says of that saturates at two. When the frame's turn has come all
 //! frames before it are known, and it is expected to one.
 
-use super::{AT_LIMIT, Fit, ROUNDS, in_view};
-use crate::gauge::front::contour::{Contour, slopes, stiffness};
+use super::{AT_LIMIT, Fit, ROUNDS, bends, in_view};
+use crate::gauge::front::contour::Contour;
 use crate::gauge::front::corners::Corners;
 use crate::gauge::front::prior::ShapePrior;
 
@@ -16,9 +16,9 @@ const NEAR_PX: f32 = 1.0;
 
 impl Fit {
     /// The contour near another expectation (px from the starting edge, reference coordinates) with these corners, whose
-    /// shape is known so well, and whose finer part has this variance (px²). Where lithium is `folded` edges beyond their windows stay
-    /// where they were found: another fold may be there. Nothing where that would change nothing: lines that are known
-    /// well by themselves, and were expected near there.
+    /// shape is known so well, and whose finer part has this variance (px²). Where lithium is `folded` edges beyond their
+    /// windows stay where they were found: another fold may be there. Nothing where that would change nothing: lines that
+    /// are known well by themselves, and were expected near there.
     pub fn again(
         mut self,
         expected: &[f32],
@@ -37,9 +37,7 @@ impl Fit {
         if folded {
             self.stay_beyond_windows();
         }
-        let parted = corners.parted(&self.known);
-        self.slope = slopes(&parted);
-        self.stiffness = stiffness(&parted, &self.slope, self.smooth_lines);
+        (self.slope, self.stiffness) = bends(&self.known, corners, self.smooth_lines);
         self.guess.clone_from(&self.known);
         self.shape = shape;
         self.expected_variance = f64::from(variance);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
 use super::contour::{Contour, ERROR_MOST, moved_across, slopes, stiffness};
+use super::corners::Corners;
 use super::levels::Levels;
 use super::path::{Certainty, join};
 use super::prior::ShapePrior;
@@ -143,9 +144,8 @@ pub fn fit(
     let across = front.lines.fraction_across(view) as f32;
     let known = in_view(expected, fraction, across);
     let sigma = hints.sigma_px.unwrap_or(front.config.edge_sigma_px as f32);
-    let parted = hints.corners.parted(&known);
-    let slope = slopes(&parted);
     let smooth_lines = front.config.smooth_lines;
+    let (slope, stiffness) = bends(&known, &hints.corners, smooth_lines);
     let mut fit = Fit {
         windows: Windows::cut(&front.lines, view, &known, sigma, wide || hints.wide, hints),
         sign: if front.config.lithium == Lithium::Dark { 1.0 } else { -1.0 },
@@ -155,7 +155,7 @@ pub fn fit(
         across,
         contrast: hints.contrast,
         guess: known.clone(),
-        stiffness: stiffness(&parted, &slope, smooth_lines),
+        stiffness,
         slope,
         known,
         rigid: Arc::clone(&hints.particles),
@@ -186,6 +186,14 @@ pub fn fit(
 /// A contour in reference coordinates as it stands in the view.
 fn in_view(contour: &[f32], fraction: f32, across: f32) -> Vec<f32> {
     moved_across(contour, -across).iter().map(|at| at + fraction).collect()
+}
+
+/// How steeply a contour (px, in the view) with these corners runs, and how stiff its displacement is (1/px²), at each line.
+fn bends(contour: &[f32], corners: &Corners, smooth_lines: f64) -> (Vec<f32>, Vec<f64>) {
+    let parted = corners.parted(contour);
+    let slope = slopes(&parted);
+    let stiffness = stiffness(&parted, &slope, smooth_lines);
+    (slope, stiffness)
 }
 
 impl Fit {
