@@ -45,8 +45,9 @@ pub struct Follower {
     /// Covariance of the motion that all lines share.
     common: [f32; 3],
     together: Together,
-    /// How far each line seems to be from where it is expected for a particle that may lie over it, px.
-    covered: Vec<f32>,
+    /// How far each line, with those beside it, is from where it is expected, px, as far as that is sure and its place
+    /// leans on what is expected.
+    away: Vec<f32>,
     /// By how much all lines were elsewhere, where that was more than expected, px.
     surprise: f32,
     last_index: u64,
@@ -68,7 +69,7 @@ impl Follower {
             lines: vec![UNSEEN; lines],
             common: [0.0, 0.0, RATE_COMMON * RATE_COMMON],
             together: Together::new(lines),
-            covered: vec![0.0; lines],
+            away: vec![0.0; lines],
             surprise: 0.0,
             last_index: 0,
             typical: f32::NAN,
@@ -167,18 +168,19 @@ impl Follower {
         typical: Option<f32>,
         particles: &[bool],
     ) {
-        self.covered.fill(0.0);
+        self.away.fill(0.0);
         let Some(error) = typical else { return };
         let at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
         let variance = self.mean_variances().map_or(0.0, |(p, _)| p);
+        // A particle moves what is seen, however well.
+        let (of_line, of_shape) = (1.0 / (error * error), self.shape_prior(frames).information);
+        let leaning = if particles.is_empty() { of_shape / (of_shape + of_line) } else { 1.0 };
         let lines = (TOGETHER * self.joined).max(SHARED_POSITION_LEAST);
         let parted = self.corners.parted(&at);
         let shown = Shown { at: &at, parted: &parted, own, error, variance, lines };
         let moved = self.together.take(frames, &shown);
         for (k, (line, moved)) in self.lines.iter_mut().zip(moved).enumerate() {
-            if !particles.is_empty() {
-                self.covered[k] = moved.off.abs();
-            }
+            self.away[k] = leaning * moved.away;
             if particles.get(k) != Some(&true) {
                 (line.at, line.rate) = (line.at + moved.further, line.rate + moved.faster);
             }
@@ -305,10 +307,10 @@ impl Follower {
         (self.shared[line], self.lines[line].variance[0] + self.common[0])
     }
 
-    /// How far each line is from where it is expected, px, for what may be a particle over it and its neighbours; 0 where
-    /// there is none.
-    pub fn covered(&self) -> &[f32] {
-        &self.covered
+    /// How far each line is, with those beside it, from where it is expected, px, as far as it leans on that; where there
+    /// are particles, which may lie over them, all of it.
+    pub fn away(&self) -> &[f32] {
+        &self.away
     }
 
     /// How far from where it is followed a line seems to be, which is not believed yet, px; 0 where it is.

@@ -20,6 +20,9 @@ const MEMORY: f64 = 24.0;
 /// contradict it.
 const SHORT: [usize; 4] = [1, 2, 4, 8];
 const CONTRADICTS: f64 = 3.0;
+/// What contradicted it does so until a slope does not that would show as much with so many sigma: a frame in which
+/// little is seen of it takes nothing back.
+const SHOWS: f64 = 2.0;
 /// A mean innovation of so many sigma is an acceleration.
 const ACCELERATES: f64 = 1.4;
 /// One-sided and two-sided 95 % of a normal distribution, in sigma.
@@ -164,6 +167,7 @@ impl Kinetics {
     fn compare_slopes(&mut self, time_s: f64, value: f64, r: f64) {
         let excess = self.surprise.max(1.0);
         let mut contradicted = 0.0f64;
+        let mut held = self.contradicted;
         for frames in SHORT {
             let Some([then, before, its_r]) =
                 self.recent.len().checked_sub(frames).map(|at| self.recent[at])
@@ -175,9 +179,11 @@ impl Kinetics {
             let variance = excess * ((r + its_r) / (passed * passed) + self.noise[2]);
             if apart * apart > CONTRADICTS * CONTRADICTS * variance {
                 contradicted = contradicted.max((apart * apart - variance).sqrt());
+            } else if held * held > SHOWS * SHOWS * variance {
+                held = 0.0;
             }
         }
-        self.contradicted = contradicted;
+        self.contradicted = if contradicted > 0.0 { contradicted } else { held };
         if self.recent.len() == SHORT[SHORT.len() - 1] {
             self.recent.pop_front();
         }
@@ -317,6 +323,19 @@ mod tests {
         }
         let (velocity, error) = kinetics.velocity();
         assert!((velocity + 1.0).abs() < 0.05 && error < 0.05, "{velocity} ± {error}");
+    }
+
+    #[test]
+    fn a_frame_that_sees_little_takes_no_reversal_back() {
+        let mut kinetics = Kinetics::new(None);
+        for k in 0..110 {
+            let time = f64::from(k) * 0.05;
+            let there = 20.0 - (time - 5.0).abs();
+            let error = if k > 105 { 2.0 } else { 0.002 };
+            kinetics.take(time, there + error * noise(k), error, 1.0);
+        }
+        let (velocity, error) = kinetics.velocity();
+        assert!((velocity + 1.0).abs() < 3.0 * error, "{velocity} ± {error}, not -1");
     }
 
     #[test]

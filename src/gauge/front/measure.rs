@@ -61,8 +61,10 @@ pub struct Seen<'a> {
     pub own: &'a [(f32, f32)],
     /// One sigma of the mean over the lines that have an edge, px.
     pub mean_error: f64,
-    /// What may be a particle over each line moves it so far, px; none where there is no contour.
+    /// What may be a particle over each line moves it so far, px; empty where there are none.
     pub covered: &'a [f32],
+    /// How far each line may be elsewhere with those beside it, px, beside its error; empty where there is no contour.
+    pub doubt: &'a [f32],
     pub extent: Option<&'a Extent>,
     pub folded: bool,
     pub folds: &'a Folds,
@@ -115,16 +117,19 @@ impl Measuring {
             common: seen.drift_error,
         };
         let mut numbers = Numbers { position: shape.mean(), ..Numbers::default() };
-        numbers.tip = tip(&shape, &seen, follower);
+        let (tip, tip_line) = tip(&shape, &seen, follower);
+        numbers.tip = tip;
         numbers.roughness = shape.roughness(numbers.position.0);
         numbers.wavelength = shape.wavelength(numbers.roughness);
         numbers.by_region = (f64::from(u8::from(seen.folded)), f64::NAN);
-        self.measure_area(&shape, &seen, &mut numbers);
 
         let alike = 1.0 + TEXTURE_ALIKE * seen.textured;
         self.position.take(stamp.time_s, numbers.position.0, numbers.position.1, alike);
         let leaning = if seen.leans { LEANING_ALIKE } else { 0.0 };
         self.tip.take(stamp.time_s, numbers.tip.0, numbers.tip.1, alike + leaning);
+        // Velocities know better what is behind for some frames: from how these go on.
+        seen.doubt_means(tip_line, &mut numbers);
+        self.measure_area(&shape, &seen, &mut numbers);
         self.see_jumps(&seen.position);
         let (velocity, velocity_error) = self.position.velocity();
         let of_jumps = if self.jumps > 0.0 { self.jumps.sqrt() / seen.frame_s } else { 0.0 };
@@ -254,7 +259,8 @@ impl Seen<'_> {
         let typical = median(self.error.iter().copied()).unwrap_or(ERROR_MOST);
         let most = (POOR_TIMES * typical).max(POOR_PX);
         for (line, (position, error)) in self.position.iter().zip(&self.error).enumerate() {
-            let told = if *error <= most { (*position, *error) } else { (f32::NAN, f32::NAN) };
+            let error = error.hypot(self.doubt.get(line).copied().unwrap_or(0.0));
+            let told = if error <= most { (*position, error) } else { (f32::NAN, f32::NAN) };
             (out.arrays[0][line], out.array_errors[0][line]) = told;
         }
     }
@@ -266,6 +272,14 @@ impl Seen<'_> {
         }
         let sum = self.covered.iter().map(|off| f64::from(*off)).sum::<f64>();
         self.mean_error = self.mean_error.hypot(sum / self.position.len() as f64);
+    }
+
+    /// Lines that may be elsewhere are so together.
+    fn doubt_means(&self, tip_line: usize, numbers: &mut Numbers) {
+        let Some(at_tip) = self.doubt.get(tip_line) else { return };
+        let sum = self.doubt.iter().map(|doubt| f64::from(*doubt)).sum::<f64>();
+        numbers.position.1 = numbers.position.1.hypot(sum / self.position.len() as f64);
+        numbers.tip.1 = numbers.tip.1.hypot(f64::from(*at_tip));
     }
 
     /// Where no edge was seen it is where it was expected, less certainly: a line that drops out must
@@ -290,11 +304,11 @@ impl Seen<'_> {
 }
 
 /// The furthest reach, at the line that is furthest by all frames so far; by the area where that
-/// reaches further.
-fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> Value {
+/// reaches further. And that line.
+fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> (Value, usize) {
     let by_area = |furthest: f64| (furthest, f64::from(EDGE_PX));
     if let Some(extent) = seen.extent.filter(|extent| extent.alone) {
-        return by_area(extent.furthest());
+        return (by_area(extent.furthest()), 0);
     }
     let furthest = seen.extent.filter(|_| seen.folded).map(|_| f64::from(seen.folds.furthest()));
     let at = |line: &usize| {
@@ -307,7 +321,7 @@ fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> Value {
     };
     let line = (0..shape.position.len()).max_by(|a, b| at(a).total_cmp(&at(b))).unwrap_or(0);
     let (tip, error) = shape.tip(line);
-    match furthest {
+    let tip = match furthest {
         // A head that was not followed line by line yet must not be missed.
         Some(furthest) if furthest - tip > TIP_BEHIND_PX => by_area(furthest),
         // Which line is furthest is uncertain too: what other frames say of it tells how much, and lines that seem to
@@ -317,5 +331,6 @@ fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> Value {
             let beyond = (f64::from(follower.furthest_disputed()) - tip).max(0.0);
             (tip, error.hypot(by_others).hypot(beyond))
         }
-    }
+    };
+    (tip, line)
 }

@@ -12,6 +12,7 @@ mod classes;
 mod config;
 mod contour;
 mod corners;
+mod doubt;
 mod extent;
 mod fields;
 mod fit;

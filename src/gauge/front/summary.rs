@@ -155,13 +155,18 @@ impl Summary {
                 *error = f32::NAN;
             }
         }
+        let away = self.follower.away();
+        let (covered, behind) = if near.is_empty() { (&[][..], away) } else { (away, &[][..]) };
+        let mut doubt = contour.doubt.clone();
+        doubt.iter_mut().zip(behind).for_each(|(doubt, away)| *doubt = doubt.hypot(*away));
         let seen = Seen {
             position,
             error,
             told,
             own: &contour.own,
             mean_error: contour.mean_error,
-            covered: self.follower.covered(),
+            covered,
+            doubt: &doubt,
             extent,
             folded: self.folds.are_there(),
             folds: &self.folds,
@@ -202,6 +207,7 @@ impl Summary {
             own: &observation.contour.own,
             mean_error: f64::NAN,
             covered: &[],
+            doubt: &[],
             extent: Some(extent),
             folded: true,
             folds: &self.folds,

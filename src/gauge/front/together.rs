@@ -35,13 +35,13 @@ pub struct Shown<'a> {
     pub lines: f64,
 }
 
-/// How far a line's neighbours are together from where they are expected, px, as far as that is sure, and by how much
-/// the line is further (px) and faster (px per frame) for that.
+/// What a line's neighbours together say of it: by how much it is further (px) and faster (px per frame) than was
+/// expected, as far as that is sure; and how far from there they are, or were in the mean of late, px.
 #[derive(Clone, Copy, Default)]
 pub struct Moved {
-    pub off: f32,
     pub further: f32,
     pub faster: f32,
+    pub away: f32,
 }
 
 impl Together {
@@ -83,7 +83,8 @@ impl Together {
                 *away += NEW * (off - *away);
                 let surely = (1.0 - AWAY_SIGMA.powi(2) * by_chance / away.powi(2)).max(0.0);
                 let off = surely * off;
-                Moved { off, further: gains[0] * off, faster: gains[1] * off }
+                let away = off.abs().max(surely * away.abs());
+                Moved { further: gains[0] * off, faster: gains[1] * off, away }
             })
             .collect()
     }

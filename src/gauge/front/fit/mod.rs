@@ -16,6 +16,7 @@ use super::bend::{OUTLYING, join_bent};
 use super::config::Lithium;
 use super::contour::{Contour, ERROR_MOST, moved_across, slopes, stiffness};
 use super::corners::Corners;
+use super::doubt::{doubts, odds};
 use super::levels::Levels;
 use super::path::{Certainty, join};
 use super::prior::ShapePrior;
@@ -367,6 +368,9 @@ impl Fit {
         }
         let told = self.own.1.iter().filter(|f| **f > 0.0).count().max(1) as f64;
         out.mean_error = (certain.sum_variance * self.unknown).sqrt() / told;
+        let unlikely = odds(&self.guess, &self.stiffness, self.shape.variance > 0.0);
+        let (width, reach) = (self.windows.width, self.windows.reach() as usize);
+        out.doubt = doubts(&self.evidence, width, &self.in_windows(), reach, &unlikely);
         out.corners.clone_from(&self.corners);
         out.sigma_px = self.sigma;
         out.excess = self.excess;

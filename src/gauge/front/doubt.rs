@@ -1,0 +1,154 @@
+//! How far lines may be elsewhere than the curve, by a frame's own pixels.
+//!
+//! A curve's errors are those of small displacements. At a few counts per pixel its lines may together be several px
+//! away, where the score of none asks for more than two: those of a finger that has just begun to grow, or beside a
+//! corner that was cut. How much likelier they are there, the pixels between both places tell.
+
+/// So many lines to either side of one are looked at together.
+const BESIDE: [usize; 2] = [4, 8];
+/// Nearer than this they are where the curve is, px: what is left is gross.
+const NEAR_PX: usize = 3;
+/// Log of the odds against each place that is so far away or further, one a px, before the frame's pixels are asked: of a
+/// contour that was expected there, near its corners, and where nothing was expected. So that in `benches/front` lines
+/// that are told are off by 3 px hardly more often than their errors say.
+const UNLIKELY: f32 = 9.7;
+const UNLIKELY_AT_CORNER: f32 = 2.7;
+const UNLIKELY_AT_FIRST: f32 = 0.7;
+/// A corner: the contour steps by so much from line to line, px, or its curve is parted; and so many lines beside it.
+const STEP_PX: f32 = 4.0;
+const BESIDE_CORNER: usize = 24;
+/// So many lines at both ends have neighbours on one side only, and are as doubtful as those near corners.
+const AT_END: usize = 4;
+/// What is less likely than this (log) is not worth the time, and what is likelier than that is sure.
+const NOTHING: f32 = -5.0;
+const SURE: f32 = 30.0;
+
+/// How far each line may be from the curve with those beside it, r.m.s. px: 0 where the pixels leave no doubt.
+///
+/// `evidence` is what the pixels before each of the `width` + 1 places of each line's window say against the edge's being
+/// there (log-likelihood); `curve` is where it is, px from the window's start, and is left by `reach` at most; `unlikely`
+/// are the [odds](odds) against each line's being elsewhere.
+pub fn doubts(
+    evidence: &[f32],
+    width: usize,
+    curve: &[f32],
+    reach: usize,
+    unlikely: &[f32],
+) -> Vec<f32> {
+    let places = 2 * reach + 1;
+    // How much likelier each place about the curve is than the curve, summed over all lines before one.
+    let mut sums = vec![0.0f32; (curve.len() + 1) * places];
+    for (line, (curve, before)) in curve.iter().zip(evidence.chunks_exact(width + 1)).enumerate() {
+        let here = curve.round() as i64;
+        let against = |place: i64| before[place.clamp(0, width as i64) as usize];
+        let (curve, first) = (against(here), here - reach as i64);
+        let (done, sum) = sums[line * places..][..2 * places].split_at_mut(places);
+        let inside = usize::try_from(first).ok().and_then(|at| before.get(at..at + places));
+        if let Some(before) = inside {
+            let all = sum.iter_mut().zip(done).zip(before);
+            all.for_each(|((sum, done), there)| *sum = *done + (curve - there));
+        } else {
+            let all = sum.iter_mut().zip(done).zip(first..);
+            all.for_each(|((sum, done), place)| *sum = *done + (curve - against(place)));
+        }
+    }
+    let until = |line: usize| &sums[line.min(curve.len()) * places..][..places];
+    let doubt = |(line, unlikely): (usize, &f32)| {
+        let blocks = BESIDE
+            .map(|beside| until(line + beside + 1).iter().zip(until(line.saturating_sub(beside))));
+        of_blocks(blocks.map(|block| block.map(|(all, before)| all - before - unlikely)))
+    };
+    unlikely.iter().enumerate().map(doubt).collect()
+}
+
+/// The doubt of a line by how likely (log) each place about it is in each of these blocks of lines, against its place.
+fn of_blocks(blocks: [impl Iterator<Item = f32> + Clone; BESIDE.len()]) -> f32 {
+    let (mut all, mut square) = (1.0f32, 0.0f32);
+    for block in blocks {
+        if block.clone().fold(f32::NEG_INFINITY, f32::max) < NOTHING {
+            continue;
+        }
+        let reach = block.clone().count() / 2;
+        for (place, likelier) in block.enumerate() {
+            let off = place.abs_diff(reach);
+            if off >= NEAR_PX && likelier > NOTHING {
+                let likelihood = likelier.min(SURE).exp();
+                all += likelihood;
+                square += likelihood * (off * off) as f32;
+            }
+        }
+    }
+    (square / all).sqrt()
+}
+
+/// Log of the odds against each line's being elsewhere than `contour` (px), whose curve is parted where it has no
+/// `stiffness`, and which was `expected` or not.
+pub fn odds(contour: &[f32], stiffness: &[f64], expected: bool) -> Vec<f32> {
+    let lines = contour.len();
+    if !expected {
+        return vec![UNLIKELY_AT_FIRST; lines];
+    }
+    let mut unlikely = vec![UNLIKELY; lines];
+    let steps = |line: usize| (contour[line] - contour[line - 1]).abs() > STEP_PX;
+    let corners = (1..lines).filter(|line| steps(*line) || !(stiffness[*line] > 0.0));
+    let ends = [(0, AT_END), (lines, AT_END)];
+    for (line, beside) in corners.map(|line| (line, BESIDE_CORNER)).chain(ends) {
+        let near = line.saturating_sub(beside)..(line + beside).min(lines);
+        unlikely[near].fill(UNLIKELY_AT_CORNER);
+    }
+    unlikely
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTH: usize = 40;
+    const LINES: usize = 60;
+
+    /// The doubts about a curve in the middle of the windows, where lines are really `off` from there, and each pixel in
+    /// between says 0.15.
+    fn about(off: impl Fn(usize) -> f32, unlikely: &[f32]) -> Vec<f32> {
+        let place = |line: usize, place: usize| 0.15 * (place as f32 - 20.0 - off(line)).abs();
+        let evidence: Vec<f32> = (0..LINES)
+            .flat_map(|line| (0..=WIDTH).map(move |at| (line, at)))
+            .map(|(l, p)| place(l, p))
+            .collect();
+        doubts(&evidence, WIDTH, &[20.0; LINES], 14, unlikely)
+    }
+
+    fn finger(line: usize) -> f32 {
+        if (20..40).contains(&line) { 8.0 } else { 0.0 }
+    }
+
+    #[test]
+    fn lines_that_are_elsewhere_together_are_in_doubt_by_as_much() {
+        let doubts = about(finger, &[UNLIKELY; LINES]);
+        assert!((doubts[30] - 8.0).abs() < 1.0, "{} px, not 8", doubts[30]);
+        assert!(doubts[5] < 0.1, "{} px where nothing is wrong", doubts[5]);
+    }
+
+    #[test]
+    fn a_line_that_sees_something_else_is_in_none() {
+        let doubts = about(|line| if line == 30 { 8.0 } else { 0.0 }, &[UNLIKELY; LINES]);
+        assert!(doubts.iter().all(|doubt| *doubt < 0.1));
+    }
+
+    #[test]
+    fn less_is_known_at_first_and_beside_corners() {
+        let flat = [50.0f32; LINES];
+        let stepped: Vec<f32> =
+            (0..LINES).map(|line| if line < 30 { 40.0 } else { 50.0 }).collect();
+        let off = |line: usize| if (20..40).contains(&line) { 3.0 } else { 0.0 };
+        let stiff = [1.0; LINES];
+        let sure = about(off, &odds(&flat, &stiff, true))[30];
+        let mut parted = stiff;
+        parted[30] = 0.0;
+        for unsure in
+            [odds(&stepped, &stiff, true), odds(&flat, &parted, true), odds(&flat, &stiff, false)]
+        {
+            let doubt = about(off, &unsure)[30];
+            assert!(doubt > 2.0 && doubt > 2.0 * sure, "{doubt} px, {sure} where it is sure");
+        }
+    }
+}
