@@ -14,6 +14,7 @@ const REACH: f32 = 2.0;
 const UNEVEN: f32 = 2.0;
 
 /// What one direction averages over, in whole pixels: offset and weight.
+#[derive(Clone)]
 pub struct Line {
     pub taps: Vec<(i32, i32, f32)>,
     /// From the line to one flank.
@@ -100,6 +101,12 @@ impl<'a> Spot<'a> {
         Spot { plane, factors, line, noise, reach }
     }
 
+    /// The same of lines of the other contrast.
+    pub fn opposite(&self) -> Spot<'a> {
+        let factors = Factors { sign: -self.factors.sign, ..self.factors };
+        Spot { line: self.line.clone(), factors, ..*self }
+    }
+
     /// The contrast at one pixel, as [`Plane::contrast`] has it.
     pub fn merit(&self, smooth: &[f32], place: usize) -> f32 {
         let (width, height) = (self.plane.width, self.plane.height);
@@ -136,6 +143,7 @@ impl<'a> Spot<'a> {
 }
 
 /// What turns a contrast into sigma.
+#[derive(Clone, Copy)]
 pub struct Factors {
     sign: f32,
     uneven: f32,

@@ -104,6 +104,9 @@ pub fn fit(crack: &Crack, view: &View<'_>, known: &Known) -> Profile {
             break;
         }
     }
+    if free {
+        shared.allow_for_change(&known.shared);
+    }
     let mut profile = rounds.profile(&guess, shared, (fx as f32, fy as f32));
     for (k, _) in blind.iter().enumerate().filter(|(_, blind)| **blind) {
         profile.level[k] = levels[k];

@@ -24,8 +24,8 @@ pub struct Kernel {
 /// Of the pixels, one in so many at most.
 const APART: usize = 5;
 const SAMPLES: usize = 6000;
-/// What a direction shows may exceed the lower quartile of all directions by this factor.
-const ONE_SIDED: f32 = 1.4;
+/// Where what a direction shows exceeds the lower quartile of all directions by more than this factor, there are lines.
+const LINED: f32 = 1.4;
 
 /// The most significant ridge at each pixel of a level, row-major.
 pub struct Seen {
@@ -178,7 +178,7 @@ impl Plane {
 
     /// All directions, with the units in which they count: the noise, or the texture where that is more. Texture
     /// has no direction, and cracks have: what some directions show far beyond the others are lines, however
-    /// many. And by how much texture exceeds the noise.
+    /// many; but for curtains, which are darker and brighter alike. And by how much texture exceeds the noise.
     fn spots<'a>(
         &'a self,
         smooth: &[f32],
@@ -192,17 +192,20 @@ impl Plane {
         let mut spots: Vec<Spot<'_>> =
             Line::all(kernel).into_iter().map(|line| Spot::new(self, line, sign, *noise)).collect();
         // Directions between these are alike.
-        let units: Vec<f32> = spots
-            .iter()
-            .step_by(kernel.finer)
-            .map(|spot| typical((0..count).step_by(step).map(|k| spot.merit(smooth, k))))
-            .collect();
+        let merits = |spot: &Spot<'_>| -> Vec<f32> {
+            (0..count).step_by(step).map(|k| spot.merit(smooth, k)).collect()
+        };
+        let some = || spots.iter().step_by(kernel.finer);
+        let mut units: Vec<f32> = some().map(|spot| typical(merits(spot))).collect();
         let mut sorted = units.clone();
         sorted.sort_by(f32::total_cmp);
         let quartile = sorted[DIRECTIONS / 4];
+        let most = LINED * quartile;
+        for (unit, spot) in units.iter_mut().zip(some()).filter(|(unit, _)| **unit > most) {
+            *unit = unit.min(most.max(typical_of_one_side(merits(&spot.opposite()))));
+        }
         for (direction, spot) in spots.iter_mut().enumerate() {
-            let unit = units[usize::from(kernel.nearest(direction))];
-            spot.factors.scale /= unit.min(ONE_SIDED * quartile).max(1.0);
+            spot.factors.scale /= units[usize::from(kernel.nearest(direction))].max(1.0);
         }
         (spots, quartile.max(1.0))
     }
@@ -291,15 +294,24 @@ fn add_scaled(out: &mut [f32], from: &[f32], tap: f32) {
 }
 
 /// A robust sigma of values that are mostly noise about zero.
-fn typical(values: impl Iterator<Item = f32>) -> f32 {
-    let mut sizes: Vec<f32> = values.map(f32::abs).collect();
-    if sizes.is_empty() {
-        return 1.0;
-    }
+fn typical(mut values: Vec<f32>) -> f32 {
+    values.iter_mut().for_each(|value| *value = value.abs());
     // Texture has more of the large than noise has: a tenth is beyond 1.645 sigma.
-    let place = sizes.len() * 9 / 10;
-    let (_, high, _) = sizes.select_nth_unstable_by(place, f32::total_cmp);
-    *high / 1.645
+    within(values, 90) / 1.645
+}
+
+/// The same by those above zero alone.
+fn typical_of_one_side(values: Vec<f32>) -> f32 {
+    within(values, 95) / 1.645
+}
+
+/// What so many percent of the values are below.
+fn within(mut values: Vec<f32>, percent: usize) -> f32 {
+    let place = values.len() * percent / 100;
+    if place >= values.len() {
+        return 1.645;
+    }
+    *values.select_nth_unstable_by(place, f32::total_cmp).1
 }
 
 /// Gaussian smoothing; the border is continued by its pixels.
@@ -320,4 +332,68 @@ pub fn blurred(image: &[f32], width: usize, height: usize, sigma: f32) -> Vec<f3
     plane.average(image, &line(&taps, 1, 0), &mut rows);
     plane.average(&rows, &line(&taps, 0, 1), &mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 200;
+    const NOISE: Scatter = Scatter { dark: 0.25, gain: 1.0 };
+
+    /// 50 counts with noise, under curtains along y of this strength (r.m.s.), and a dark line along them in the middle.
+    fn curtained(strength: f32, line: f32) -> Plane {
+        let mut state = 1u32;
+        let mut uniform = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1u32 << 24) as f32
+        };
+        let waves: Vec<(f32, f32)> =
+            (0..24).map(|_| (4.0 + 36.0 * uniform(), 6.3 * uniform())).collect();
+        let stripe = |x: usize| -> f32 {
+            let sum: f32 =
+                waves.iter().map(|(period, phase)| (6.283 * x as f32 / period + phase).sin()).sum();
+            1.0 + strength * sum * (2.0f32 / 24.0).sqrt()
+        };
+        let columns: Vec<f32> = (0..SIZE).map(stripe).collect();
+        let mut signal = Vec::with_capacity(SIZE * SIZE);
+        for _ in 0..SIZE {
+            for (x, stripe) in columns.iter().enumerate() {
+                let dark = if x.abs_diff(SIZE / 2) < 2 { 1.0 - line } else { 1.0 };
+                let noise: f32 = (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
+                let mean = 50.0 * stripe * dark;
+                signal.push(mean + mean.max(1.0).sqrt() * noise);
+            }
+        }
+        Plane { width: SIZE, height: SIZE, signal }
+    }
+
+    /// The merit of most of the pixels of a column, and the most of all others.
+    fn merits(plane: &Plane) -> (f32, f32) {
+        let kernel = Kernel { flank: 3.6, before: 0.9, long: 7.0, finer: 1 };
+        let seen = plane.ridges(1.0, &[kernel], &NOISE);
+        let inside = |x: usize, y: usize| (20..180).contains(&x) && (20..180).contains(&y);
+        let (mut line, mut most) = (Vec::new(), 0.0f32);
+        for y in 0..SIZE {
+            for x in (0..SIZE).filter(|x| inside(*x, y)) {
+                let merit = seen.merit[y * SIZE + x];
+                match x.abs_diff(SIZE / 2) {
+                    0 => line.push(merit),
+                    1..8 => {}
+                    _ => most = most.max(merit),
+                }
+            }
+        }
+        (within(line, 50), most)
+    }
+
+    #[test]
+    fn curtains_are_texture_and_a_crack_along_them_is_none() {
+        for strength in [0.0, 0.03, 0.1] {
+            let (line, most) = merits(&curtained(strength, 0.7));
+            assert!(line > 2.0 * most, "a crack of {line} sigma, {most} elsewhere at {strength}");
+            let (_, most) = merits(&curtained(strength, 0.0));
+            assert!(most < 6.0, "{most} sigma where nothing is but curtains of {strength}");
+        }
+    }
 }

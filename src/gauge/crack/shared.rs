@@ -12,6 +12,8 @@ use super::station::Station;
 /// A change of this many sigma, and this share of the value, is one.
 const JUMP_SIGMA: f64 = 4.0;
 const JUMP_SHARE: f64 = 0.08;
+/// What stations have shown under another focus or contrast, their depths above all, holds to this share of the change.
+const CHANGE_SHARE: f32 = 0.15;
 /// 1/variance of what the configuration gives.
 const GIVEN: f32 = 1e12;
 
@@ -126,6 +128,16 @@ impl Shared {
         out
     }
 
+    /// Where this frame contradicts what was `known`, its own values hold for it less well than its pixels say: stations
+    /// are expected as they were seen before.
+    pub fn allow_for_change(&mut self, known: &Shared) {
+        let limited = |information: f32, change: f32| {
+            1.0 / (1.0 / information + (CHANGE_SHARE * change).powi(2))
+        };
+        self.new_depth_information = limited(self.new_depth_information, self.depth - known.depth);
+        self.new_psf_information = limited(self.new_psf_information, self.psf_px - known.psf_px);
+    }
+
     /// Texture errs alike in many stations: the frame adds less than its noise says.
     pub fn soften(&mut self, excess: f32) {
         self.new_depth_information /= excess;
@@ -174,4 +186,23 @@ fn solve([aa, ab, bb]: [f64; 3], y: [f64; 2]) -> Option<[f64; 2]> {
     let determinant = aa * bb - ab * ab;
     (determinant > 0.0)
         .then(|| [(bb * y[0] - ab * y[1]) / determinant, (aa * y[1] - ab * y[0]) / determinant])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_changed_contrast_tells_of_the_depth_is_known_to_a_share_of_the_change() {
+        let known = Shared { depth: 0.7, psf_px: 1.2, ..Shared::default() };
+        let sure = Shared { new_depth_information: 1e4, new_psf_information: 1e3, ..known };
+        let mut same = sure;
+        same.allow_for_change(&known);
+        assert_eq!(same, sure);
+        let mut other = Shared { depth: 0.9, ..sure };
+        other.allow_for_change(&known);
+        let error = 0.01f32.hypot(CHANGE_SHARE * 0.2);
+        assert!((other.depth_error() - error).abs() < 1e-4, "{}", other.depth_error());
+        assert_eq!(other.psf_error(), sure.psf_error());
+    }
 }
