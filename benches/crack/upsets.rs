@@ -125,7 +125,7 @@ pub fn curtains(asked: &Asked) {
         ("4 px, across", vec![(from, middle), (to, middle)], 4.0),
         ("4 px, along", vec![(middle, from), (middle, to)], 4.0),
     ];
-    for share in [0.01, 0.03, 0.1] {
+    for share in [0.01, 0.03, 0.1, 0.25] {
         for (k, (what, path, width)) in cracks.iter().enumerate() {
             let head = format!("{:.0} % | {what}", 100.0 * share);
             if !asked.row(&head) {

@@ -114,11 +114,13 @@ impl MeanOpening {
         MeanOpening { value, error, by_tip: by_end(at_tip), by_mouth: by_end(at_mouth) }
     }
 
-    /// With its one sigma where the ends are known as well as the tip says, px.
-    pub fn with_ends(&self, tip: &Tip) -> (f64, f64) {
+    /// With its one sigma where the ends are known as well as the tip says, px, and so many px that were open in the
+    /// frames before are not seen: they are hardly open.
+    pub fn with_ends(&self, tip: &Tip, unseen: f64) -> (f64, f64) {
         let mouth_error = (tip.length_error.powi(2) - tip.along_error.powi(2)).max(0.0).sqrt();
         let ends = (self.by_tip * tip.along_error).hypot(self.by_mouth * mouth_error);
-        (self.value, self.error.hypot(ends))
+        let of_unseen = self.value * unseen / tip.length.max(1.0);
+        (self.value, self.error.hypot(ends).hypot(of_unseen))
     }
 }
 

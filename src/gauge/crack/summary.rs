@@ -338,7 +338,7 @@ impl Summary {
         };
         let length = (tip.length, tip.length_error);
         let mean_opening = MeanOpening::of(known, profile, open, &tip);
-        let opening = mean_opening.with_ends(&tip);
+        let opening = mean_opening.with_ends(&tip, 0.0);
         let expected_before = self.expected;
         let follows = expected_before.is_still(opening, length);
         if !verdict.marked || follows {
@@ -382,7 +382,7 @@ impl Summary {
             return;
         }
         let unknown = (f64::NAN, f64::NAN);
-        set(schema::WIDTH_MEAN, mean_opening.with_ends(&tip));
+        set(schema::WIDTH_MEAN, mean_opening.with_ends(&tip, unseen));
         set(schema::WIDTH_MAX, widest(known, profile, open));
         set(
             schema::OPENING_RATE,

@@ -127,6 +127,10 @@ impl Measuring {
         self.position.take(stamp.time_s, numbers.position.0, numbers.position.1, alike);
         let leaning = if seen.leans { LEANING_ALIKE } else { 0.0 };
         self.tip.take(stamp.time_s, numbers.tip.0, numbers.tip.1, alike + leaning);
+        // What is in doubt at first is not for all time: the frames after it tell.
+        if self.first_error.is_nan() {
+            self.first_error = numbers.position.1;
+        }
         // Velocities know better what is behind for some frames: from how these go on.
         seen.doubt_means(tip_line, &mut numbers);
         self.measure_area(&shape, &seen, &mut numbers);
@@ -173,9 +177,6 @@ impl Measuring {
                 area += f64::from(along - *first);
                 lines += 1.0;
             }
-        }
-        if self.first_error.is_nan() {
-            self.first_error = numbers.position.1;
         }
         let by_contour = lines * numbers.position.1.hypot(self.first_error);
         let (area, error, perimeter) = match (seen.folded, seen.extent) {
