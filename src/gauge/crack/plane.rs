@@ -305,7 +305,7 @@ fn typical_of_one_side(values: Vec<f32>) -> f32 {
     within(values, 95) / 1.645
 }
 
-/// What so many percent of the values are below.
+/// What so many percent of the values are below; where there are none, what noise of one sigma has beyond a tenth.
 fn within(mut values: Vec<f32>, percent: usize) -> f32 {
     let place = values.len() * percent / 100;
     if place >= values.len() {
@@ -351,8 +351,10 @@ mod tests {
         let waves: Vec<(f32, f32)> =
             (0..24).map(|_| (4.0 + 36.0 * uniform(), 6.3 * uniform())).collect();
         let stripe = |x: usize| -> f32 {
-            let sum: f32 =
-                waves.iter().map(|(period, phase)| (6.283 * x as f32 / period + phase).sin()).sum();
+            let sum: f32 = waves
+                .iter()
+                .map(|(period, phase)| (std::f32::consts::TAU * x as f32 / period + phase).sin())
+                .sum();
             1.0 + strength * sum * (2.0f32 / 24.0).sqrt()
         };
         let columns: Vec<f32> = (0..SIZE).map(stripe).collect();

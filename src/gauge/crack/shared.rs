@@ -132,7 +132,7 @@ impl Shared {
     /// are expected as they were seen before.
     pub fn allow_for_change(&mut self, known: &Shared) {
         let limited = |information: f32, change: f32| {
-            1.0 / (1.0 / information + (CHANGE_SHARE * change).powi(2))
+            information / (1.0 + information * (CHANGE_SHARE * change).powi(2))
         };
         self.new_depth_information = limited(self.new_depth_information, self.depth - known.depth);
         self.new_psf_information = limited(self.new_psf_information, self.psf_px - known.psf_px);

@@ -27,7 +27,7 @@ const SURE: f32 = 30.0;
 ///
 /// `evidence` is what the pixels before each of the `width` + 1 places of each line's window say against the edge's being
 /// there (log-likelihood); `curve` is where it is, px from the window's start, and is left by `reach` at most; `unlikely`
-/// are the [odds](odds) against each line's being elsewhere.
+/// are the [`odds`] against each line's being elsewhere.
 pub fn doubts(
     evidence: &[f32],
     width: usize,

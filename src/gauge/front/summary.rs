@@ -159,6 +159,10 @@ impl Summary {
         let (covered, behind) = if near.is_empty() { (&[][..], away) } else { (away, &[][..]) };
         let mut doubt = contour.doubt.clone();
         doubt.iter_mut().zip(behind).for_each(|(doubt, away)| *doubt = doubt.hypot(*away));
+        // What the area tells of a line is not where the curve was.
+        for (doubt, _) in doubt.iter_mut().zip(&told).filter(|(_, told)| **told == Told::Region) {
+            *doubt = 0.0;
+        }
         let seen = Seen {
             position,
             error,
