@@ -65,7 +65,8 @@ pub fn doubts(
 fn of_blocks(blocks: [impl Iterator<Item = f32> + Clone; BESIDE.len()]) -> f32 {
     let (mut all, mut square) = (1.0f32, 0.0f32);
     for block in blocks {
-        if block.clone().fold(f32::NEG_INFINITY, f32::max) < NOTHING {
+        // Without a branch for each place, which is faster than to stop at the first.
+        if !block.clone().fold(false, |any, likelier| any | (likelier > NOTHING)) {
             continue;
         }
         let reach = block.clone().count() / 2;
