@@ -4,6 +4,8 @@
 //! away, where the score of none asks for more than two: those of a finger that has just begun to grow, or beside a
 //! corner that was cut. How much likelier they are there, the pixels between both places tell.
 
+use super::sums::Evidence;
+
 /// So many lines to either side of one are looked at together.
 const BESIDE: [usize; 2] = [4, 8];
 /// Nearer than this they are where the curve is, px: what is left is gross.
@@ -25,51 +27,43 @@ const SURE: f32 = 30.0;
 
 /// How far each line may be from the curve with those beside it, r.m.s. px: 0 where the pixels leave no doubt.
 ///
-/// `evidence` is what the pixels before each of the `width` + 1 places of each line's window say against the edge's being
-/// there (log-likelihood); `curve` is where it is, px from the window's start, and is left by `reach` at most; `unlikely`
-/// are the [`odds`] against each line's being elsewhere.
-pub fn doubts(
-    evidence: &[f32],
-    width: usize,
-    curve: &[f32],
-    reach: usize,
-    unlikely: &[f32],
-) -> Vec<f32> {
+/// `curve` is where each line's edge is, px from its window's start, and is left by `reach` at most; `unlikely` are the
+/// [`odds`] against each line's being elsewhere.
+pub fn doubts(evidence: &Evidence, curve: &[f32], reach: usize, unlikely: &[f32]) -> Vec<f32> {
     let places = 2 * reach + 1;
     // How much likelier each place about the curve is than the curve, summed over all lines before one.
     let mut sums = vec![0.0f32; (curve.len() + 1) * places];
-    for (line, (curve, before)) in curve.iter().zip(evidence.chunks_exact(width + 1)).enumerate() {
-        let here = curve.round() as i64;
-        let against = |place: i64| before[place.clamp(0, width as i64) as usize];
-        let (curve, first) = (against(here), here - reach as i64);
+    for (line, here) in curve.iter().enumerate() {
+        let here = here.round() as i64;
+        let (curve, first) = (evidence.at(line, here), here - reach as i64);
         let (done, sum) = sums[line * places..][..2 * places].split_at_mut(places);
-        let inside = usize::try_from(first).ok().and_then(|at| before.get(at..at + places));
-        if let Some(before) = inside {
-            let all = sum.iter_mut().zip(done).zip(before);
+        let inside =
+            usize::try_from(first).ok().and_then(|at| evidence.of_line(line).get(at..at + places));
+        if let Some(against) = inside {
+            let all = sum.iter_mut().zip(done).zip(against);
             all.for_each(|((sum, done), there)| *sum = *done + (curve - there));
         } else {
             let all = sum.iter_mut().zip(done).zip(first..);
-            all.for_each(|((sum, done), place)| *sum = *done + (curve - against(place)));
+            all.for_each(|((sum, done), place)| *sum = *done + (curve - evidence.at(line, place)));
         }
     }
     let until = |line: usize| &sums[line.min(curve.len()) * places..][..places];
     let doubt = |(line, unlikely): (usize, &f32)| {
         let blocks = BESIDE
             .map(|beside| until(line + beside + 1).iter().zip(until(line.saturating_sub(beside))));
-        of_blocks(blocks.map(|block| block.map(|(all, before)| all - before - unlikely)))
+        of_blocks(blocks.map(|block| block.map(|(all, before)| all - before - unlikely)), reach)
     };
     unlikely.iter().enumerate().map(doubt).collect()
 }
 
 /// The doubt of a line by how likely (log) each place about it is in each of these blocks of lines, against its place.
-fn of_blocks(blocks: [impl Iterator<Item = f32> + Clone; BESIDE.len()]) -> f32 {
+fn of_blocks(blocks: [impl Iterator<Item = f32> + Clone; BESIDE.len()], reach: usize) -> f32 {
     let (mut all, mut square) = (1.0f32, 0.0f32);
     for block in blocks {
         // Without a branch for each place, which is faster than to stop at the first.
         if !block.clone().fold(false, |any, likelier| any | (likelier > NOTHING)) {
             continue;
         }
-        let reach = block.clone().count() / 2;
         for (place, likelier) in block.enumerate() {
             let off = place.abs_diff(reach);
             if off >= NEAR_PX && likelier > NOTHING {
@@ -110,12 +104,8 @@ mod tests {
     /// The doubts about a curve in the middle of the windows, where lines are really `off` from there, and each pixel in
     /// between says 0.15.
     fn about(off: impl Fn(usize) -> f32, unlikely: &[f32]) -> Vec<f32> {
-        let place = |line: usize, place: usize| 0.15 * (place as f32 - 20.0 - off(line)).abs();
-        let evidence: Vec<f32> = (0..LINES)
-            .flat_map(|line| (0..=WIDTH).map(move |at| (line, at)))
-            .map(|(l, p)| place(l, p))
-            .collect();
-        doubts(&evidence, WIDTH, &[20.0; LINES], 14, unlikely)
+        let against = |line: usize, place: usize| 0.15 * (place as f32 - 20.0 - off(line)).abs();
+        doubts(&Evidence::of(WIDTH + 1, LINES, against), &[20.0; LINES], 14, unlikely)
     }
 
     fn finger(line: usize) -> f32 {

@@ -45,9 +45,10 @@ pub struct Follower {
     /// Covariance of the motion that all lines share.
     common: [f32; 3],
     together: Together,
-    /// How far each line, with those beside it, is from where it is expected, px, as far as that is sure and its place
-    /// leans on what is expected.
+    /// How far each line, with those beside it, is from where it is expected, px, as far as that is sure; and how much its
+    /// place leans on what is expected.
     away: Vec<f32>,
+    leaning: f32,
     /// By how much all lines were elsewhere, where that was more than expected, px.
     surprise: f32,
     last_index: u64,
@@ -70,6 +71,7 @@ impl Follower {
             common: [0.0, 0.0, RATE_COMMON * RATE_COMMON],
             together: Together::new(lines),
             away: vec![0.0; lines],
+            leaning: 0.0,
             surprise: 0.0,
             last_index: 0,
             typical: f32::NAN,
@@ -172,15 +174,14 @@ impl Follower {
         let Some(error) = typical else { return };
         let at: Vec<f32> = self.lines.iter().map(|line| line.at).collect();
         let variance = self.mean_variances().map_or(0.0, |(p, _)| p);
-        // A particle moves what is seen, however well.
         let (of_line, of_shape) = (1.0 / (error * error), self.shape_prior(frames).information);
-        let leaning = if particles.is_empty() { of_shape / (of_shape + of_line) } else { 1.0 };
+        self.leaning = of_shape / (of_shape + of_line);
         let lines = (TOGETHER * self.joined).max(SHARED_POSITION_LEAST);
         let parted = self.corners.parted(&at);
         let shown = Shown { at: &at, parted: &parted, own, error, variance, lines };
         let moved = self.together.take(frames, &shown);
         for (k, (line, moved)) in self.lines.iter_mut().zip(moved).enumerate() {
-            self.away[k] = leaning * moved.away;
+            self.away[k] = moved.away;
             if particles.get(k) != Some(&true) {
                 (line.at, line.rate) = (line.at + moved.further, line.rate + moved.faster);
             }
@@ -307,10 +308,14 @@ impl Follower {
         (self.shared[line], self.lines[line].variance[0] + self.common[0])
     }
 
-    /// How far each line is, with those beside it, from where it is expected, px, as far as it leans on that; where there
-    /// are particles, which may lie over them, all of it.
+    /// How far each line is, with those beside it, from where it is expected, px.
     pub fn away(&self) -> &[f32] {
         &self.away
+    }
+
+    /// The share of a line's place that follows from what is expected, and not from its own edge.
+    pub fn leaning(&self) -> f32 {
+        self.leaning
     }
 
     /// How far from where it is followed a line seems to be, which is not believed yet, px; 0 where it is.

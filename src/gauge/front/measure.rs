@@ -63,7 +63,7 @@ pub struct Seen<'a> {
     pub mean_error: f64,
     /// What may be a particle over each line moves it so far, px; empty where there are none.
     pub covered: &'a [f32],
-    /// How far each line may be elsewhere with those beside it, px, beside its error; empty where there is no contour.
+    /// How far each line may be elsewhere with those beside it, px, beside its error.
     pub doubt: &'a [f32],
     pub extent: Option<&'a Extent>,
     pub folded: bool,
@@ -260,7 +260,7 @@ impl Seen<'_> {
         let typical = median(self.error.iter().copied()).unwrap_or(ERROR_MOST);
         let most = (POOR_TIMES * typical).max(POOR_PX);
         for (line, (position, error)) in self.position.iter().zip(&self.error).enumerate() {
-            let error = error.hypot(self.doubt.get(line).copied().unwrap_or(0.0));
+            let error = error.hypot(self.doubt[line]);
             let told = if error <= most { (*position, error) } else { (f32::NAN, f32::NAN) };
             (out.arrays[0][line], out.array_errors[0][line]) = told;
         }
@@ -271,16 +271,18 @@ impl Seen<'_> {
         for (error, covered) in self.error.iter_mut().zip(self.covered) {
             *error = error.hypot(*covered);
         }
-        let sum = self.covered.iter().map(|off| f64::from(*off)).sum::<f64>();
-        self.mean_error = self.mean_error.hypot(sum / self.position.len() as f64);
+        self.mean_error = self.mean_error.hypot(self.in_mean(self.covered));
     }
 
     /// Lines that may be elsewhere are so together.
     fn doubt_means(&self, tip_line: usize, numbers: &mut Numbers) {
-        let Some(at_tip) = self.doubt.get(tip_line) else { return };
-        let sum = self.doubt.iter().map(|doubt| f64::from(*doubt)).sum::<f64>();
-        numbers.position.1 = numbers.position.1.hypot(sum / self.position.len() as f64);
-        numbers.tip.1 = numbers.tip.1.hypot(f64::from(*at_tip));
+        numbers.position.1 = numbers.position.1.hypot(self.in_mean(self.doubt));
+        numbers.tip.1 = numbers.tip.1.hypot(f64::from(self.doubt[tip_line]));
+    }
+
+    /// How far lines that are off to one side by so much, px, move the mean.
+    fn in_mean(&self, off: &[f32]) -> f64 {
+        off.iter().map(|off| f64::from(*off)).sum::<f64>() / self.position.len() as f64
     }
 
     /// Where no edge was seen it is where it was expected, less certainly: a line that drops out must

@@ -3,6 +3,7 @@
 //! smooth curve of least squares, which decides how precisely (C. H. Reinsch, Numer. Math. 10, 177,
 //! 1967, with the posterior variance of G. Wahba, J. R. Stat. Soc. B 45, 133, 1983).
 
+use super::sums::Evidence;
 use super::windows::Windows;
 
 /// Lines that share a state of the path: the expected shape is taken out before they are summed.
@@ -23,7 +24,7 @@ const SEARCHED_STRAY: f32 = 0.4;
 /// of the windows for the bare specimen and against lithium. In a search little is known of where it should be.
 pub fn most_probable(
     windows: &Windows,
-    evidence: &[f32],
+    evidence: &Evidence,
     known: &[f32],
     slope: &[f32],
     searches: bool,
@@ -39,16 +40,15 @@ pub fn most_probable(
         said.fill(0.0);
         for (k, known) in lines.iter().enumerate() {
             let line = band * BAND + k;
-            let before = &evidence[line * (windows.width + 1)..][..windows.width + 1];
             let middle = known.round() as i64 - windows.start[line] as i64 - reach;
+            let before = evidence.of_line(line);
             let inside = usize::try_from(middle).ok().and_then(|at| before.get(at..at + states));
             if let Some(before) = inside {
                 said.iter_mut().zip(before).for_each(|(said, before)| *said += before);
                 continue;
             }
             for (state, said) in said.iter_mut().enumerate() {
-                let boundary = (middle + state as i64).clamp(0, windows.width as i64);
-                *said += before[boundary as usize];
+                *said += evidence.at(line, middle + state as i64);
             }
         }
         if searches {

@@ -155,10 +155,13 @@ impl Summary {
                 *error = f32::NAN;
             }
         }
-        let away = self.follower.away();
+        // A particle moves what is seen, all of it; else lines are behind as far as they lean on what was expected.
+        let (away, leaning) = (self.follower.away(), self.follower.leaning());
         let (covered, behind) = if near.is_empty() { (&[][..], away) } else { (away, &[][..]) };
         let mut doubt = contour.doubt.clone();
-        doubt.iter_mut().zip(behind).for_each(|(doubt, away)| *doubt = doubt.hypot(*away));
+        for (doubt, away) in doubt.iter_mut().zip(behind) {
+            *doubt = doubt.hypot(leaning * away);
+        }
         // What the area tells of a line is not where the curve was.
         for (doubt, _) in doubt.iter_mut().zip(&told).filter(|(_, told)| **told == Told::Region) {
             *doubt = 0.0;
@@ -211,7 +214,7 @@ impl Summary {
             own: &observation.contour.own,
             mean_error: f64::NAN,
             covered: &[],
-            doubt: &[],
+            doubt: &vec![0.0; extent.reach.len()],
             extent: Some(extent),
             folded: true,
             folds: &self.folds,

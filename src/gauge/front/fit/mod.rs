@@ -20,7 +20,7 @@ use super::doubt::{doubts, odds};
 use super::levels::Levels;
 use super::path::{Certainty, join};
 use super::prior::ShapePrior;
-use super::sums::{self, EdgeSums, NullSums, SideSums};
+use super::sums::{self, EdgeSums, Evidence, NullSums, SideSums};
 use super::windows::Windows;
 use super::{Front, Hints};
 use crate::gauge::View;
@@ -85,7 +85,7 @@ pub struct Fit {
     edges: Vec<EdgeSums>,
     nulls: Vec<NullSums>,
     /// Of the pixels before each place of the windows for the bare specimen and against lithium.
-    evidence: Vec<f32>,
+    evidence: Evidence,
     /// Each line's own displacement from the known contour, and its information.
     own: (Vec<f64>, Vec<f64>),
     /// Lines before which it shows corners.
@@ -172,7 +172,7 @@ pub fn fit(
         sides: Vec::new(),
         edges: Vec::new(),
         nulls: Vec::new(),
-        evidence: Vec::new(),
+        evidence: Evidence::default(),
         own: (Vec::new(), Vec::new()),
         corners: Vec::new(),
     };
@@ -369,8 +369,8 @@ impl Fit {
         let told = self.own.1.iter().filter(|f| **f > 0.0).count().max(1) as f64;
         out.mean_error = (certain.sum_variance * self.unknown).sqrt() / told;
         let unlikely = odds(&self.guess, &self.stiffness, self.shape.variance > 0.0);
-        let (width, reach) = (self.windows.width, self.windows.reach() as usize);
-        out.doubt = doubts(&self.evidence, width, &self.in_windows(), reach, &unlikely);
+        let reach = self.windows.reach() as usize;
+        out.doubt = doubts(&self.evidence, &self.in_windows(), reach, &unlikely);
         out.corners.clone_from(&self.corners);
         out.sigma_px = self.sigma;
         out.excess = self.excess;

@@ -20,7 +20,7 @@ impl Fit {
         let edge = self.in_windows();
         sums::sides(&self.windows, &edge, &far, &mut self.sides);
         self.levels = Levels::of(&self.sides, self.sign, self.contrast, self.noise());
-        sums::evidence(&self.windows, &self.levels, self.excess.max(1.0), &mut self.evidence);
+        self.evidence = sums::evidence(&self.windows, &self.levels, self.excess.max(1.0));
         let moved =
             most_probable(&self.windows, &self.evidence, &self.known, &self.slope, searches);
         // A band's place is one of whole pixels, and strays as its few lines do: neighbours' mean is a better start.
@@ -37,11 +37,9 @@ impl Fit {
 
     /// Parts the curve at the corners that it cuts; whether there are any.
     pub(super) fn part_at_corners(&mut self) -> bool {
-        let width = self.windows.width;
         let against = |line: usize, by: f32| {
-            let before = &self.evidence[line * (width + 1)..][..=width];
             let place = self.guess[line] + by - self.windows.start[line] as f32;
-            before[place.round().clamp(0.0, width as f32) as usize]
+            self.evidence.at(line, place.round() as i64)
         };
         let found = corners::find(&self.edges, self.excess, &self.rigid, against);
         for corner in &found {

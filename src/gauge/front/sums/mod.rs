@@ -9,7 +9,7 @@ mod edges;
 mod sides;
 
 pub use edges::{EdgeSums, NullSums, edges, nulls};
-pub use sides::{SideSums, evidence, sides};
+pub use sides::{Evidence, SideSums, evidence, sides};
 
 use crate::frame::lanes::LANES;
 

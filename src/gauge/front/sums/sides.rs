@@ -59,17 +59,44 @@ pub fn sides(windows: &Windows, edge: &[f32], wide: &[f32], out: &mut Vec<[SideS
     }
 }
 
-/// What the pixels before each place of a window say together for the bare specimen and against lithium, the log of
-/// their likelihoods' ratio over `excess`: line after line, one number more than a window has pixels.
+/// What the pixels before each place of a line's window say together for the bare specimen and against lithium: the log of
+/// their likelihoods' ratio, by which an edge is unlikely to be there.
+#[derive(Default)]
+pub struct Evidence {
+    /// One more than a window has pixels.
+    places: usize,
+    /// Line after line.
+    against: Vec<f32>,
+}
+
+impl Evidence {
+    /// Against each place of a line's window, first to last.
+    pub fn of_line(&self, line: usize) -> &[f32] {
+        &self.against[line * self.places..][..self.places]
+    }
+
+    /// Against one place, or the nearest that the window has.
+    pub fn at(&self, line: usize, place: i64) -> f32 {
+        self.of_line(line)[place.clamp(0, self.places as i64 - 1) as usize]
+    }
+
+    #[cfg(test)]
+    pub fn of(places: usize, lines: usize, against: impl Fn(usize, usize) -> f32) -> Evidence {
+        let all = (0..places * lines).map(|k| against(k / places, k % places));
+        Evidence { places, against: all.collect() }
+    }
+}
+
+/// What all pixels say; each says `excess` times less than its noise would let it.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn evidence(windows: &Windows, levels: &Levels, excess: f32, out: &mut Vec<f32>) {
+pub fn evidence(windows: &Windows, levels: &Levels, excess: f32) -> Evidence {
     let (places, count) = (windows.width + 1, windows.start.len());
-    out.resize(places * count, 0.0);
+    let mut against = vec![0.0; places * count];
     let (share_a, share_b) = levels.texture_share;
     for (block, pixels) in windows.blocks().enumerate() {
         let a = of_block(&levels.lithium, block, 1.0);
         let b = of_block(&levels.bare, block, 1.0);
-        let lines = &mut out[block * LANES * places..];
+        let lines = &mut against[block * LANES * places..];
         let scale: [f32; LANES] = std::array::from_fn(|lane| {
             let between = (0.5 * (a[lane] + b[lane])).max(0.0);
             1.0 / ((windows.dark + windows.gain * between) * excess)
@@ -87,4 +114,5 @@ pub fn evidence(windows: &Windows, levels: &Levels, excess: f32, out: &mut Vec<f
             }
         }
     }
+    Evidence { places, against }
 }
