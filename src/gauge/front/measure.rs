@@ -28,8 +28,8 @@ const POOR_TIMES: f32 = 2.0;
 
 /// Errors by texture are alike in so many frames more, until the front has gone on over it, and those of a tip whose
 /// shape the frames before tell.
-const TEXTURE_ALIKE: f64 = 1.5;
-const LEANING_ALIKE: f64 = 1.0;
+const TEXTURE_ALIKE: f64 = 3.0;
+const LEANING_ALIKE: f64 = 2.0;
 
 /// Frames over which it is remembered how much lines jump.
 const JUMPS_FRAMES: f64 = 64.0;
