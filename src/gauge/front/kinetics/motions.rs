@@ -25,8 +25,8 @@ const JUDGED_AFTER: u32 = 16;
 const FORGOTTEN: f64 = 1e-9;
 /// Turns that are together less likely than this are no part of the error: that of a steady motion would be theirs.
 const UNLIKELY: f64 = 0.003;
-/// The chance that a motion which was just assumed to be steady does accelerate.
-const ACCELERATES_FIRST: f64 = 10.0 * ACCELERATES;
+/// The chance that a motion accelerates which has just turned, or begun to be seen.
+const ACCELERATES_FIRST: f64 = 0.3;
 /// No value says more than this against a motion, as a log-likelihood.
 const AGAINST_MOST: f64 = 40.0;
 
