@@ -147,7 +147,7 @@ impl Row {
                     out.quality,
                     out.arrays[0].iter().filter(|at| at.is_finite()).count()
                 );
-                print_gross(&run, index, &out.arrays[0], &before);
+                print_gross(&run, index, &out.arrays[0], &out.array_errors[0], &before);
             }
         }
         self.spent_s += run.spent_s;
@@ -177,7 +177,7 @@ impl Row {
 
 /// Lines that are off by more than is allowed, as runs of neighbours: first and last line, and by how
 /// much in the middle one.
-fn print_gross(run: &Run, index: usize, contour: &[f32], front: &[f64]) {
+fn print_gross(run: &Run, index: usize, contour: &[f32], errors: &[f32], front: &[f64]) {
     let off = |k: usize| f64::from(contour[k]) + run.start - front[k];
     let is_gross = |k: usize| off(k).abs() > GROSS_PX;
     let mut first = None;
@@ -187,7 +187,8 @@ fn print_gross(run: &Run, index: usize, contour: &[f32], front: &[f64]) {
             (Some(from), false) => {
                 let middle = usize::midpoint(from, k - 1);
                 let (at, by) = (front[middle] - run.start, off(middle));
-                println!("{index:4}   lines {from} to {}: {by:.1} off {at:.1}", k - 1);
+                let sigma = errors[middle];
+                println!("{index:4}   lines {from} to {}: {by:.1} ± {sigma:.1} off {at:.1}", k - 1);
                 first = None;
             }
             _ => {}
