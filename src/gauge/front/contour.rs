@@ -20,6 +20,8 @@ pub struct Contour {
     pub error: Vec<f32>,
     /// How far each line may be from there together with those beside it, px: what their errors know nothing of.
     pub doubt: Vec<f32>,
+    /// How much likelier (log) its pixels are where it is there.
+    pub elsewhere: Vec<f32>,
     /// Each line's own edge, apart from its neighbours and from what was expected, with its one
     /// sigma; NaN where there is none.
     pub own: Vec<(f32, f32)>,
@@ -55,6 +57,7 @@ impl Contour {
             position: vec![f32::NAN; lines],
             error: vec![f32::NAN; lines],
             doubt: vec![0.0; lines],
+            elsewhere: vec![0.0; lines],
             own: vec![(f32::NAN, f32::NAN); lines],
             mean_error: f64::NAN,
             sigma_px: f32::NAN,

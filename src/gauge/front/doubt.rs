@@ -21,15 +21,23 @@ const STEP_PX: f32 = 4.0;
 const BESIDE_CORNER: usize = 24;
 /// So many lines at both ends have neighbours on one side only, and are as doubtful as those near corners.
 const AT_END: usize = 4;
+/// What the likeliest of many places says by chance (log): no suspicion is that.
+const CHANCE: f32 = 1.5;
 /// What is less likely than this (log) is not worth the time, and what is likelier than that is sure.
 const NOTHING: f32 = -5.0;
 const SURE: f32 = 30.0;
 
-/// How far each line may be from the curve with those beside it, r.m.s. px: 0 where the pixels leave no doubt.
-///
+/// What a frame's pixels say of lines that may be elsewhere than the curve, one value a line.
+pub struct Doubts {
+    /// How far each may be from there with those beside it, r.m.s. px: 0 where the pixels leave no doubt.
+    pub px: Vec<f32>,
+    /// Log of how much likelier these pixels are where it is elsewhere.
+    pub elsewhere: Vec<f32>,
+}
+
 /// `curve` is where each line's edge is, px from its window's start, and is left by `reach` at most; `unlikely` are the
 /// [`odds`] against each line's being elsewhere.
-pub fn doubts(evidence: &Evidence, curve: &[f32], reach: usize, unlikely: &[f32]) -> Vec<f32> {
+pub fn doubts(evidence: &Evidence, curve: &[f32], reach: usize, unlikely: &[f32]) -> Doubts {
     let places = 2 * reach + 1;
     // How much likelier each place about the curve is than the curve, summed over all lines before one.
     let mut sums = vec![0.0f32; (curve.len() + 1) * places];
@@ -49,23 +57,31 @@ pub fn doubts(evidence: &Evidence, curve: &[f32], reach: usize, unlikely: &[f32]
     }
     let until = |line: usize| &sums[line.min(curve.len()) * places..][..places];
     let doubt = |(line, unlikely): (usize, &f32)| {
-        let blocks = BESIDE
-            .map(|beside| until(line + beside + 1).iter().zip(until(line.saturating_sub(beside))));
-        of_blocks(blocks.map(|block| block.map(|(all, before)| all - before - unlikely)), reach)
+        let blocks =
+            BESIDE.map(|beside| (until(line + beside + 1), until(line.saturating_sub(beside))));
+        of_blocks(blocks, reach, *unlikely)
     };
-    unlikely.iter().enumerate().map(doubt).collect()
+    let (px, elsewhere) = unlikely.iter().enumerate().map(doubt).unzip();
+    Doubts { px, elsewhere }
 }
 
-/// The doubt of a line by how likely (log) each place about it is in each of these blocks of lines, against its place.
-fn of_blocks(blocks: [impl Iterator<Item = f32> + Clone; BESIDE.len()], reach: usize) -> f32 {
-    let (mut all, mut square) = (1.0f32, 0.0f32);
-    for block in blocks {
+/// The doubt of a line, and how much likelier (log) it is elsewhere, by these blocks of lines: how likely each place about
+/// it is against its own, until the end of a block and until its start.
+fn of_blocks(blocks: [(&[f32], &[f32]); BESIDE.len()], reach: usize, unlikely: f32) -> (f32, f32) {
+    let (mut all, mut square, mut elsewhere) = (1.0f32, 0.0f32, f32::MIN);
+    for (end, start) in blocks {
         // Without a branch for each place, which is faster than to stop at the first.
-        if !block.clone().fold(false, |any, likelier| any | (likelier > NOTHING)) {
+        let likeliest = [0..reach + 1 - NEAR_PX, reach + NEAR_PX..end.len()].map(|places| {
+            let likelier = end[places.clone()].iter().zip(&start[places]).map(|(e, s)| e - s);
+            likelier.fold(f32::MIN, |most, likelier| if likelier > most { likelier } else { most })
+        });
+        let likeliest = likeliest[0].max(likeliest[1]);
+        elsewhere = elsewhere.max(likeliest);
+        if likeliest - unlikely <= NOTHING {
             continue;
         }
-        for (place, likelier) in block.enumerate() {
-            let off = place.abs_diff(reach);
+        for (place, (end, start)) in end.iter().zip(start).enumerate() {
+            let (off, likelier) = (place.abs_diff(reach), end - start - unlikely);
             if off >= NEAR_PX && likelier > NOTHING {
                 let likelihood = likelier.min(SURE).exp();
                 all += likelihood;
@@ -73,12 +89,13 @@ fn of_blocks(blocks: [impl Iterator<Item = f32> + Clone; BESIDE.len()], reach: u
             }
         }
     }
-    (square / all).sqrt()
+    ((square / all).sqrt(), elsewhere)
 }
 
 /// Log of the odds against each line's being elsewhere than `contour` (px), whose curve is parted where it has no
-/// `stiffness`, and which was `expected` or not.
-pub fn odds(contour: &[f32], stiffness: &[f64], expected: bool) -> Vec<f32> {
+/// `stiffness`, and which was `expected` or not. What the frames before had of it is the less sure by their `suspicions`,
+/// one a line, or none.
+pub fn odds(contour: &[f32], stiffness: &[f64], expected: bool, suspicions: &[f32]) -> Vec<f32> {
     let lines = contour.len();
     if !expected {
         return vec![UNLIKELY_AT_FIRST; lines];
@@ -91,7 +108,30 @@ pub fn odds(contour: &[f32], stiffness: &[f64], expected: bool) -> Vec<f32> {
         let near = line.saturating_sub(beside)..(line + beside).min(lines);
         unlikely[near].fill(UNLIKELY_AT_CORNER);
     }
+    for (unlikely, suspicion) in unlikely.iter_mut().zip(suspicions) {
+        *unlikely = (*unlikely - suspicion).max(UNLIKELY_AT_FIRST);
+    }
     unlikely
+}
+
+/// What the frames so far leave of the certainty that each line is where it was expected: a contour that leans on frames
+/// before is off by as much in the next, and what each of them says against it adds up.
+#[derive(Default)]
+pub struct Suspicions(Vec<f32>);
+
+impl Suspicions {
+    /// Log of odds, one a line; none at first.
+    pub fn of_lines(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// Takes what a frame says of lines that are `elsewhere`, as [`Doubts::elsewhere`].
+    pub fn take(&mut self, elsewhere: &[f32]) {
+        self.0.resize(elsewhere.len(), 0.0);
+        for (suspicion, elsewhere) in self.0.iter_mut().zip(elsewhere) {
+            *suspicion = (*suspicion + elsewhere - CHANCE).clamp(0.0, UNLIKELY);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +145,7 @@ mod tests {
     /// between says 0.15.
     fn about(off: impl Fn(usize) -> f32, unlikely: &[f32]) -> Vec<f32> {
         let against = |line: usize, place: usize| 0.15 * (place as f32 - 20.0 - off(line)).abs();
-        doubts(&Evidence::of(WIDTH + 1, LINES, against), &[20.0; LINES], 14, unlikely)
+        doubts(&Evidence::of(WIDTH + 1, LINES, against), &[20.0; LINES], 14, unlikely).px
     }
 
     fn finger(line: usize) -> f32 {
@@ -132,12 +172,14 @@ mod tests {
             (0..LINES).map(|line| if line < 30 { 40.0 } else { 50.0 }).collect();
         let off = |line: usize| if (20..40).contains(&line) { 3.0 } else { 0.0 };
         let stiff = [1.0; LINES];
-        let sure = about(off, &odds(&flat, &stiff, true))[30];
+        let sure = about(off, &odds(&flat, &stiff, true, &[]))[30];
         let mut parted = stiff;
         parted[30] = 0.0;
-        for unsure in
-            [odds(&stepped, &stiff, true), odds(&flat, &parted, true), odds(&flat, &stiff, false)]
-        {
+        for unsure in [
+            odds(&stepped, &stiff, true, &[]),
+            odds(&flat, &parted, true, &[]),
+            odds(&flat, &stiff, false, &[]),
+        ] {
             let doubt = about(off, &unsure)[30];
             assert!(doubt > 2.0 && doubt > 2.0 * sure, "{doubt} px, {sure} where it is sure");
         }

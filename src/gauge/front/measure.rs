@@ -31,6 +31,9 @@ const POOR_TIMES: f32 = 2.0;
 const TEXTURE_ALIKE: f64 = 3.0;
 const LEANING_ALIKE: f64 = 2.0;
 
+/// So many neighbouring lines are elsewhere to the same side, if they are.
+const TOGETHER_LINES: usize = 32;
+
 /// Frames over which it is remembered how much lines jump.
 const JUMPS_FRAMES: f64 = 64.0;
 
@@ -274,9 +277,11 @@ impl Seen<'_> {
         self.mean_error = self.mean_error.hypot(self.in_mean(self.covered));
     }
 
-    /// Lines that may be elsewhere are so together.
+    /// Lines that may be elsewhere are so together with those beside them.
     fn doubt_means(&self, tip_line: usize, numbers: &mut Numbers) {
-        numbers.position.1 = numbers.position.1.hypot(self.in_mean(self.doubt));
+        for together in self.doubt.chunks(TOGETHER_LINES) {
+            numbers.position.1 = numbers.position.1.hypot(self.in_mean(together));
+        }
         numbers.tip.1 = numbers.tip.1.hypot(f64::from(self.doubt[tip_line]));
     }
 

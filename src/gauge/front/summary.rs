@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::contour::{Contour, TEAR_PX};
+use super::doubt::Suspicions;
 use super::extent::{EDGE_PX, Extent};
 use super::fit::Fit;
 use super::folds::Folds;
@@ -43,6 +44,7 @@ pub struct Summary {
     lines: Lines,
     smooth_lines: f64,
     follower: Follower,
+    suspicions: Suspicions,
     folds: Folds,
     particles: Particles,
     measuring: Measuring,
@@ -69,6 +71,7 @@ impl Summary {
             lines: *lines,
             smooth_lines: config.smooth_lines,
             follower: Follower::new(lines.count, config.smooth_lines),
+            suspicions: Suspicions::default(),
             folds: Folds::new(lines.count),
             particles: Particles::default(),
             measuring: Measuring::new(lines, config),
@@ -158,6 +161,7 @@ impl Summary {
         // A particle moves what is seen, all of it; else lines are behind as far as they lean on what was expected.
         let (away, leaning) = (self.follower.away(), self.follower.leaning());
         let (covered, behind) = if near.is_empty() { (&[][..], away) } else { (away, &[][..]) };
+        self.suspicions.take(&contour.elsewhere);
         let mut doubt = contour.doubt.clone();
         for (doubt, away) in doubt.iter_mut().zip(behind) {
             *doubt = doubt.hypot(leaning * away);
@@ -193,7 +197,9 @@ impl Summary {
         let expected = self.follower.predicted(ahead, self.lines.length)?;
         let (shape, variance) =
             (self.follower.shape_prior(ahead), self.follower.expected_variance(ahead));
-        fit.again(&expected, self.follower.corners(), shape, variance, self.folds.are_there())
+        let suspicions = self.suspicions.of_lines();
+        let folded = self.folds.are_there();
+        fit.again(&expected, self.follower.corners(), shape, variance, suspicions, folded)
             .filter(|found| found.share_found() >= FOUND_LEAST)
     }
 

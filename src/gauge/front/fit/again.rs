@@ -16,7 +16,8 @@ const NEAR_PX: f32 = 1.0;
 
 impl Fit {
     /// The contour near another expectation (px from the starting edge, reference coordinates) with these corners, whose
-    /// shape is known so well, and whose finer part has this variance (px²). Where lithium is `folded` edges beyond their
+    /// shape is known so well, whose finer part has this variance (px²), and whose lines the frames before have these
+    /// `suspicions` of. Where lithium is `folded` edges beyond their
     /// windows stay where they were found: another fold may be there. Nothing where that would change nothing: lines that
     /// are known well by themselves, and were expected near there.
     pub fn again(
@@ -25,6 +26,7 @@ impl Fit {
         corners: &Corners,
         shape: ShapePrior,
         variance: f32,
+        suspicions: &[f32],
         folded: bool,
     ) -> Option<Contour> {
         let known = in_view(expected, self.fraction, self.across);
@@ -41,6 +43,7 @@ impl Fit {
         self.guess.clone_from(&self.known);
         self.shape = shape;
         self.expected_variance = f64::from(variance);
+        self.suspicions = suspicions.to_vec();
         Some(self.settle(ROUNDS))
     }
 

@@ -76,6 +76,8 @@ pub struct Fit {
     expected_excess: Option<f32>,
     /// Variance that the expected contour brings in, px².
     expected_variance: f64,
+    /// What the frames before say against each line's being where it is expected (log of odds); none if empty.
+    suspicions: Vec<f32>,
     shape: ShapePrior,
     /// The variance over that of a contour whose shape was known.
     unknown: f64,
@@ -165,6 +167,7 @@ pub fn fit(
         excess: hints.excess.unwrap_or(EXCESS_FIRST),
         expected_excess: hints.excess,
         expected_variance: f64::from(expected_variance),
+        suspicions: Vec::new(),
         shape: if wide { ShapePrior::default() } else { hints.shape },
         unknown,
         measured: f32::NAN,
@@ -368,9 +371,11 @@ impl Fit {
         }
         let told = self.own.1.iter().filter(|f| **f > 0.0).count().max(1) as f64;
         out.mean_error = (certain.sum_variance * self.unknown).sqrt() / told;
-        let unlikely = odds(&self.guess, &self.stiffness, self.shape.variance > 0.0);
+        let expected = self.shape.variance > 0.0;
+        let unlikely = odds(&self.guess, &self.stiffness, expected, &self.suspicions);
         let reach = self.windows.reach() as usize;
-        out.doubt = doubts(&self.evidence, &self.in_windows(), reach, &unlikely);
+        let doubts = doubts(&self.evidence, &self.in_windows(), reach, &unlikely);
+        (out.doubt, out.elsewhere) = (doubts.px, doubts.elsewhere);
         out.corners.clone_from(&self.corners);
         out.sigma_px = self.sigma;
         out.excess = self.excess;
