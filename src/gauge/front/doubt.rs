@@ -7,7 +7,10 @@
 use super::sums::Evidence;
 
 /// So many lines to either side of one are looked at together.
-const BESIDE: [usize; 2] = [4, 8];
+const BESIDE: [usize; 3] = [1, 4, 8];
+/// The fewest are the less likely to be elsewhere by this (log): a particle or a scratch says so, too. Nor do they tell what
+/// adds up over frames.
+const FEW: f32 = 3.0;
 /// Nearer than this they are where the curve is, px: what is left is gross.
 const NEAR_PX: usize = 3;
 /// Log of the odds against each place that is so far away or further, one a px, before the frame's pixels are asked: of a
@@ -69,14 +72,17 @@ pub fn doubts(evidence: &Evidence, curve: &[f32], reach: usize, unlikely: &[f32]
 /// it is against its own, until the end of a block and until its start.
 fn of_blocks(blocks: [(&[f32], &[f32]); BESIDE.len()], reach: usize, unlikely: f32) -> (f32, f32) {
     let (mut all, mut square, mut elsewhere) = (1.0f32, 0.0f32, f32::MIN);
-    for (end, start) in blocks {
+    for (block, (end, start)) in blocks.into_iter().enumerate() {
+        let unlikely = if block == 0 { unlikely + FEW } else { unlikely };
         // Without a branch for each place, which is faster than to stop at the first.
         let likeliest = [0..reach + 1 - NEAR_PX, reach + NEAR_PX..end.len()].map(|places| {
             let likelier = end[places.clone()].iter().zip(&start[places]).map(|(e, s)| e - s);
             likelier.fold(f32::MIN, |most, likelier| if likelier > most { likelier } else { most })
         });
         let likeliest = likeliest[0].max(likeliest[1]);
-        elsewhere = elsewhere.max(likeliest);
+        if block > 0 {
+            elsewhere = elsewhere.max(likeliest);
+        }
         if likeliest - unlikely <= NOTHING {
             continue;
         }

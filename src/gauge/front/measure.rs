@@ -20,11 +20,13 @@ const TIP_BEHIND_PX: f64 = 3.0;
 /// where that stands is known to a line, and the place along a line as poorly as it bends.
 const KINK_PX: f32 = 0.5;
 const NEAR_WALL: usize = 2;
-const BESIDE_WALL_PX: f32 = 1.5;
+const BESIDE_WALL_PX: f32 = 1.3;
 
 /// Lines that err by more than this, px, and by so many times what half of them do, are not told: twice that is gross.
 const POOR_PX: f32 = 1.5;
 const POOR_TIMES: f32 = 2.0;
+/// A line beside these is known to so many lines across.
+const END_LINES: f32 = 0.35;
 
 /// Errors by texture are alike in so many frames more, until the front has gone on over it, and those of a tip whose
 /// shape the frames before tell.
@@ -258,13 +260,25 @@ impl Seen<'_> {
         }
     }
 
-    /// Lines that are known far worse than the others are told of no one; all else still counts them.
+    /// Lines that are known far worse than the others are told of no one; all else still counts them. On a flank the last
+    /// that is told beside these is known to a part of a line across.
     fn tell_lines(&self, out: &mut Measurement) {
         let typical = median(self.error.iter().copied()).unwrap_or(ERROR_MOST);
         let most = (POOR_TIMES * typical).max(POOR_PX);
-        for (line, (position, error)) in self.position.iter().zip(&self.error).enumerate() {
-            let error = error.hypot(self.doubt[line]);
-            let told = if error <= most { (*position, error) } else { (f32::NAN, f32::NAN) };
+        let count = self.position.len();
+        let errors: Vec<f32> =
+            self.error.iter().zip(self.doubt).map(|(error, doubt)| error.hypot(*doubt)).collect();
+        let is_poor = |line: usize| !(errors[line] <= most);
+        for line in 0..count {
+            let (before, after) = (line.saturating_sub(1), (line + 1).min(count - 1));
+            let mut error = errors[line];
+            if is_poor(before) || is_poor(after) {
+                let inside = if is_poor(before) { after } else { before };
+                let rise = (self.position[inside] - self.position[line]).abs();
+                error = error.hypot(if rise.is_finite() { END_LINES * rise } else { 0.0 });
+            }
+            let told =
+                if error <= most { (self.position[line], error) } else { (f32::NAN, f32::NAN) };
             (out.arrays[0][line], out.array_errors[0][line]) = told;
         }
     }
