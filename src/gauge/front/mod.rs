@@ -30,6 +30,7 @@ mod pieces;
 mod prior;
 mod rows;
 mod search;
+mod seen;
 mod shape;
 mod summary;
 mod sums;

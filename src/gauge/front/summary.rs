@@ -9,8 +9,9 @@ use super::extent::{EDGE_PX, Extent};
 use super::fit::Fit;
 use super::folds::Folds;
 use super::follow::Follower;
-use super::measure::{Measuring, Seen};
+use super::measure::Measuring;
 use super::particles::Particles;
+use super::seen::Seen;
 use super::shape::Told;
 use super::texture::{self, Learned, Texture};
 use super::{FrontConfig, Hints, Observation};
@@ -312,6 +313,7 @@ impl Summary {
             return false;
         }
         self.follower = Follower::new(self.lines.count, self.smooth_lines);
+        self.suspicions = Suspicions::default();
         true
     }
 

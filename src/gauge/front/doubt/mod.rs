@@ -4,28 +4,19 @@
 //! away, where the score of none asks for more than two: those of a finger that has just begun to grow, or beside a
 //! corner that was cut. How much likelier they are there, the pixels between both places tell.
 
+mod odds;
+
+pub use odds::{Suspicions, odds};
+
 use super::sums::Evidence;
 
 /// So many lines to either side of one are looked at together.
 const BESIDE: [usize; 3] = [1, 4, 8];
-/// The fewest are the less likely to be elsewhere by this (log): a particle or a scratch says so, too. Nor do they tell what
-/// adds up over frames.
+/// The fewest are less likely to be elsewhere by this (log), and tell nothing that adds up over frames: a particle or a
+/// scratch says the same.
 const FEW: f32 = 3.0;
 /// Nearer than this they are where the curve is, px: what is left is gross.
 const NEAR_PX: usize = 3;
-/// Log of the odds against each place that is so far away or further, one a px, before the frame's pixels are asked: of a
-/// contour that was expected there, near its corners, and where nothing was expected. So that in `benches/front` lines
-/// that are told are off by 3 px hardly more often than their errors say.
-const UNLIKELY: f32 = 9.7;
-const UNLIKELY_AT_CORNER: f32 = 2.7;
-const UNLIKELY_AT_FIRST: f32 = 0.7;
-/// A corner: the contour steps by so much from line to line, px, or its curve is parted; and so many lines beside it.
-const STEP_PX: f32 = 4.0;
-const BESIDE_CORNER: usize = 24;
-/// So many lines at both ends have neighbours on one side only, and are as doubtful as those near corners.
-const AT_END: usize = 4;
-/// What the likeliest of many places says by chance (log): no suspicion is that.
-const CHANCE: f32 = 1.5;
 /// What is less likely than this (log) is not worth the time, and what is likelier than that is sure.
 const NOTHING: f32 = -5.0;
 const SURE: f32 = 30.0;
@@ -98,48 +89,6 @@ fn of_blocks(blocks: [(&[f32], &[f32]); BESIDE.len()], reach: usize, unlikely: f
     ((square / all).sqrt(), elsewhere)
 }
 
-/// Log of the odds against each line's being elsewhere than `contour` (px), whose curve is parted where it has no
-/// `stiffness`, and which was `expected` or not. What the frames before had of it is the less sure by their `suspicions`,
-/// one a line, or none.
-pub fn odds(contour: &[f32], stiffness: &[f64], expected: bool, suspicions: &[f32]) -> Vec<f32> {
-    let lines = contour.len();
-    if !expected {
-        return vec![UNLIKELY_AT_FIRST; lines];
-    }
-    let mut unlikely = vec![UNLIKELY; lines];
-    let steps = |line: usize| (contour[line] - contour[line - 1]).abs() > STEP_PX;
-    let corners = (1..lines).filter(|line| steps(*line) || !(stiffness[*line] > 0.0));
-    let ends = [(0, AT_END), (lines, AT_END)];
-    for (line, beside) in corners.map(|line| (line, BESIDE_CORNER)).chain(ends) {
-        let near = line.saturating_sub(beside)..(line + beside).min(lines);
-        unlikely[near].fill(UNLIKELY_AT_CORNER);
-    }
-    for (unlikely, suspicion) in unlikely.iter_mut().zip(suspicions) {
-        *unlikely = (*unlikely - suspicion).max(UNLIKELY_AT_FIRST);
-    }
-    unlikely
-}
-
-/// What the frames so far leave of the certainty that each line is where it was expected: a contour that leans on frames
-/// before is off by as much in the next, and what each of them says against it adds up.
-#[derive(Default)]
-pub struct Suspicions(Vec<f32>);
-
-impl Suspicions {
-    /// Log of odds, one a line; none at first.
-    pub fn of_lines(&self) -> &[f32] {
-        &self.0
-    }
-
-    /// Takes what a frame says of lines that are `elsewhere`, as [`Doubts::elsewhere`].
-    pub fn take(&mut self, elsewhere: &[f32]) {
-        self.0.resize(elsewhere.len(), 0.0);
-        for (suspicion, elsewhere) in self.0.iter_mut().zip(elsewhere) {
-            *suspicion = (*suspicion + elsewhere - CHANCE).clamp(0.0, UNLIKELY);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,15 +109,36 @@ mod tests {
 
     #[test]
     fn lines_that_are_elsewhere_together_are_in_doubt_by_as_much() {
-        let doubts = about(finger, &[UNLIKELY; LINES]);
+        let doubts = about(finger, &[9.0; LINES]);
         assert!((doubts[30] - 8.0).abs() < 1.0, "{} px, not 8", doubts[30]);
         assert!(doubts[5] < 0.1, "{} px where nothing is wrong", doubts[5]);
     }
 
     #[test]
     fn a_line_that_sees_something_else_is_in_none() {
-        let doubts = about(|line| if line == 30 { 8.0 } else { 0.0 }, &[UNLIKELY; LINES]);
+        let doubts = about(|line| if line == 30 { 8.0 } else { 0.0 }, &[9.0; LINES]);
         assert!(doubts.iter().all(|doubt| *doubt < 0.1));
+    }
+
+    #[test]
+    fn what_says_too_little_in_one_frame_adds_up() {
+        let stiff = [1.0; LINES];
+        let mut suspicions = Suspicions::default();
+        let frame = |suspicions: &mut Suspicions, off: &dyn Fn(usize) -> f32| {
+            let unlikely = odds(&[50.0; LINES], &stiff, true, suspicions.of_lines());
+            let against =
+                |line: usize, place: usize| 0.035 * (place as f32 - 20.0 - off(line)).abs();
+            let evidence = Evidence::of(WIDTH + 1, LINES, against);
+            let doubts = doubts(&evidence, &[20.0; LINES], 14, &unlikely);
+            suspicions.take(&doubts.elsewhere);
+            doubts.px
+        };
+        let first = frame(&mut suspicions, &finger)[30];
+        let later = (0..4).map(|_| frame(&mut suspicions, &finger)[30]).last();
+        assert!(first < 1.5 && later > Some(6.0), "{first} px, and {later:?} four frames later");
+        // The curve has gone there.
+        let gone = (0..4).map(|_| frame(&mut suspicions, &|_| 0.0)[30]).last();
+        assert!(gone < Some(0.5), "{gone:?} px where nothing is wrong any more");
     }
 
     #[test]
