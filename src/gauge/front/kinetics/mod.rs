@@ -72,7 +72,8 @@ impl Kinetics {
             self.interval_s += 0.1 * (passed_s.min(4.0 * self.interval_s) - self.interval_s);
             let omega = omega(self.bandwidth_hz, self.interval_s);
             let frames = passed_s / self.interval_s;
-            let surprise = self.surprise.max(1.0);
+            // What is alike in some frames looks like a motion: half of what it adds to the error is left to the frames.
+            let surprise = self.surprise.max(1.0) * 0.5 * (1.0 + self.alike);
             let step = Step { passed_s, frames, omega, value, variance: r, surprise };
             let (squared, straight) = motions.take(&step);
             self.surprise += straight * (squared.min(SURPRISE_MOST) - self.surprise) / MEMORY;

@@ -47,7 +47,7 @@ pub struct Step {
     pub omega: f64,
     pub value: f64,
     pub variance: f64,
-    /// The variance of what is seen over what it should be.
+    /// The variance of what is seen over that, where it tells motions from each other.
     pub surprise: f64,
 }
 
