@@ -173,6 +173,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_jumps_in_every_frame_has_velocities() {
+        let mut kinetics = Kinetics::new(None);
+        for k in 0..1000 {
+            let there = if k % 400 < 200 { 1e4 * noise(k) } else { 0.0 };
+            kinetics.take(f64::from(k) * 0.05, there, 1e-3, 1.0);
+            let (velocity, error) = kinetics.velocity();
+            assert!(
+                k < 8 || velocity.is_finite() && error > 0.0,
+                "frame {k}: {velocity} ± {error}"
+            );
+        }
+        let (velocity, error) = kinetics.velocity();
+        assert!(velocity.abs() < 1e-3 + 3.0 * error, "{velocity} ± {error}, not 0");
+    }
+
+    #[test]
     fn a_reversal_is_in_the_error_at_once() {
         let mut kinetics = Kinetics::new(None);
         for k in 0..160 {

@@ -23,6 +23,8 @@ const TURN_NOISE: f64 = 2.0;
 const BELIEVED: f64 = 0.9;
 const JUDGED_AFTER: u32 = 16;
 const FORGOTTEN: f64 = 1e-9;
+/// Nothing is less likely than this: what was nearly impossible for many frames may be so again.
+const POSSIBLE: f64 = 1e-30;
 /// Turns that are together less likely than this are no part of the error: that of a steady motion would be theirs.
 const UNLIKELY: f64 = 0.003;
 /// The chance that a motion accelerates which has just turned, or begun to be seen.
@@ -177,9 +179,7 @@ impl Motions {
     fn normalise(&mut self) {
         let total: f64 = self.all().map(|motion| motion.probability).sum();
         let all = [&mut self.steady, &mut self.accelerating].into_iter().chain(&mut self.turned);
-        if total > 0.0 {
-            all.for_each(|motion| motion.probability /= total);
-        }
+        all.for_each(|motion| motion.probability = (motion.probability / total).max(POSSIBLE));
     }
 }
 
