@@ -20,7 +20,7 @@ pub struct Contour {
     pub error: Vec<f32>,
     /// How far each line may be from there together with those beside it, px: what their errors know nothing of.
     pub doubt: Vec<f32>,
-    /// How much likelier (log) its pixels are where it is there.
+    /// How much likelier (log) the pixels are where each line is elsewhere together with those beside it.
     pub elsewhere: Vec<f32>,
     /// Each line's own edge, apart from its neighbours and from what was expected, with its one
     /// sigma; NaN where there is none.

@@ -29,6 +29,8 @@ pub struct Doubts {
     pub elsewhere: Vec<f32>,
 }
 
+/// How far each line may be elsewhere than the curve, and how much says so.
+///
 /// `curve` is where each line's edge is, px from its window's start, and is left by `reach` at most; `unlikely` are the
 /// [`odds`] against each line's being elsewhere.
 pub fn doubts(evidence: &Evidence, curve: &[f32], reach: usize, unlikely: &[f32]) -> Doubts {

@@ -72,7 +72,8 @@ impl Kinetics {
             self.interval_s += 0.1 * (passed_s.min(4.0 * self.interval_s) - self.interval_s);
             let omega = omega(self.bandwidth_hz, self.interval_s);
             let frames = passed_s / self.interval_s;
-            // What is alike in some frames looks like a motion: half of what it adds to the error is left to the frames.
+            // Errors that are alike in some frames look like a motion: half of what they add to the velocity's variance is
+            // taken for noise when motions are told from each other.
             let surprise = self.surprise.max(1.0) * 0.5 * (1.0 + self.alike);
             let step = Step { passed_s, frames, omega, value, variance: r, surprise };
             let (squared, straight) = motions.take(&step);
@@ -123,6 +124,11 @@ mod tests {
         let uniform =
             |k: u32| f64::from(k.wrapping_mul(2_654_435_761) >> 8) / f64::from(1u32 << 24);
         (0..12).map(|j| uniform(uniform_seed(k, j))).sum::<f64>() - 6.0
+    }
+
+    /// Turns back after 5 s.
+    fn turning(time: f64) -> f64 {
+        20.0 - (time - 5.0).abs()
     }
 
     fn uniform_seed(k: u32, j: u32) -> u32 {
@@ -193,8 +199,7 @@ mod tests {
         let mut kinetics = Kinetics::new(None);
         for k in 0..160 {
             let time = f64::from(k) * 0.05;
-            let there = 20.0 - (time - 5.0).abs();
-            kinetics.take(time, there + 0.002 * noise(k), 0.002, 1.0);
+            kinetics.take(time, turning(time) + 0.002 * noise(k), 0.002, 1.0);
             let (velocity, error) = kinetics.velocity();
             // Frame 100 is the turn itself.
             let truth = if k > 100 { -1.0 } else { 1.0 };
@@ -210,9 +215,8 @@ mod tests {
         let mut kinetics = Kinetics::new(None);
         for k in 0..110 {
             let time = f64::from(k) * 0.05;
-            let there = 20.0 - (time - 5.0).abs();
             let error = if k > 105 { 2.0 } else { 0.002 };
-            kinetics.take(time, there + error * noise(k), error, 1.0);
+            kinetics.take(time, turning(time) + error * noise(k), error, 1.0);
         }
         let (velocity, error) = kinetics.velocity();
         assert!((velocity + 1.0).abs() < 3.0 * error, "{velocity} ± {error}, not -1");

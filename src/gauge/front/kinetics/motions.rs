@@ -82,7 +82,7 @@ impl Motions {
     /// probability that no turn does.
     pub fn take(&mut self, step: &Step) -> (f64, f64) {
         self.exchange(step);
-        let turn = self.turn(step);
+        let (mut turn, change) = self.turn(step);
         let (t, r, w) = (step.passed_s, step.variance, step.omega);
         let frame_s = t / step.frames;
         let steadily = Disturbed::Velocity(r * frame_s * w.powi(4));
@@ -92,9 +92,8 @@ impl Motions {
         for motion in &mut self.turned {
             motion.judge(step, steadily, 1.0);
         }
-        let (mut motion, variance) = turn;
-        motion.judge(step, Disturbed::Once(variance), 1.0);
-        self.turned.push(motion);
+        turn.judge(step, Disturbed::Once(change), 1.0);
+        self.turned.push(turn);
         self.normalise();
         let surprise = if self.steady.probability > self.accelerating.probability {
             steady
@@ -151,8 +150,7 @@ impl Motions {
 
     /// The likeliest motion, whose velocity changes now, and by what variance.
     fn turn(&self, step: &Step) -> (Motion, f64) {
-        let likelier = |a: &&Motion, b: &&Motion| a.probability.total_cmp(&b.probability);
-        let mut motion = self.all().max_by(likelier).unwrap_or(&self.steady).clone();
+        let mut motion = likeliest(self.all()).unwrap_or(&self.steady).clone();
         motion.forget_acceleration();
         motion.frames = 0;
         motion.probability = (TURNS * step.frames).min(0.1);
@@ -164,8 +162,7 @@ impl Motions {
     /// Believes a turn, or forgets it.
     fn settle(&mut self, omega: f64) {
         let others = self.steady.probability + self.accelerating.probability;
-        let likelier = |a: &&Motion, b: &&Motion| a.probability.total_cmp(&b.probability);
-        if let Some(turn) = self.turned.iter().max_by(likelier)
+        if let Some(turn) = likeliest(self.turned.iter())
             && (turn.probability > BELIEVED
                 || turn.frames >= JUDGED_AFTER && turn.probability > others)
         {
@@ -195,6 +192,10 @@ impl Motion {
         self.probability *= (-against.min(AGAINST_MOST)).exp() / variance.sqrt();
         innovation * innovation / explained
     }
+}
+
+fn likeliest<'a>(motions: impl Iterator<Item = &'a Motion>) -> Option<&'a Motion> {
+    motions.max_by(|a, b| a.probability.total_cmp(&b.probability))
 }
 
 /// Variance of an acceleration that sets in, px²/s⁴.
