@@ -5,7 +5,7 @@ use crate::scenes::{Kept, configuration, rms, run, run_scene};
 use liwatch::frame::Calibration;
 use liwatch::gauge::registry;
 use liwatch::simulate::{
-    Disturbance, Event, FrontLook, FrontShape, Scene, SceneConfig, SceneRecording,
+    Disturbance, Event, FrontLook, FrontShape, Scene, SceneConfig, SceneRecording, Specimen,
 };
 use std::sync::Arc;
 
@@ -136,13 +136,24 @@ fn a_flash_and_a_shadow_are_no_growth() {
 
 #[test]
 fn a_specimen_without_a_front_has_none() {
-    let bare = SceneConfig { front: false, ..scene(FrontShape::Rough, 0.12) };
-    let settings = configuration(&Scene::new(SceneConfig { front: true, ..bare.clone() }));
-    let bare = SceneConfig { frames: 30, ..bare };
-    let kept = run(Arc::new(SceneRecording::new(Scene::new(bare))), settings, None, 2);
-    let reported = kept.rows.iter().filter(|row| row.gauges[0].values[0].is_finite()).count();
-    assert_eq!(reported, 0, "frames that report a front");
-    assert!(kept.alarms.is_empty(), "{:?}", kept.alarms);
+    let textured = SceneConfig { front: false, ..scene(FrontShape::Rough, 0.12) };
+    // A dark rectangle lies at the starting edge.
+    let rectangles = SceneConfig {
+        width: 512,
+        height: 512,
+        seed: 3,
+        dose_counts_per_px: 1000.0,
+        specimen: Specimen::Edges,
+        ..textured.clone()
+    };
+    for bare in [textured, rectangles] {
+        let settings = configuration(&Scene::new(SceneConfig { front: true, ..bare.clone() }));
+        let bare = SceneConfig { frames: 30, ..bare };
+        let kept = run(Arc::new(SceneRecording::new(Scene::new(bare))), settings, None, 2);
+        let reported = kept.rows.iter().filter(|row| row.gauges[0].values[0].is_finite()).count();
+        assert_eq!(reported, 0, "frames that report a front");
+        assert!(kept.alarms.is_empty(), "{:?}", kept.alarms);
+    }
 }
 
 #[test]
@@ -181,6 +192,35 @@ fn a_front_among_particles_is_not_lost_for_good() {
     let position = column(&scene, &kept, "position");
     let found = position.iter().filter(|position| position.0.is_finite()).count();
     assert!(found >= 110, "a position in {found} of 120 frames");
+}
+
+#[test]
+fn a_particle_that_touches_the_front_from_the_start_is_no_lithium() {
+    // As dark as lithium, it is like a finger until the front has come beneath it.
+    let config = SceneConfig {
+        width: 512,
+        height: 512,
+        frames: 80,
+        seed: 6,
+        dose_counts_per_px: 10.0,
+        contrast: 0.06,
+        jumps: 0,
+        crack: false,
+        particles: 40,
+        particle_cover: 0.05,
+        front_look: FrontLook { shape: FrontShape::Rough, ..FrontLook::default() },
+        ..SceneConfig::default()
+    };
+    let (scene, kept) = run_scene(config, 2);
+    let gross = share_gross(&scene, &kept, 0..80);
+    println!("{:.2} % of lines err by more than 3 px", 100.0 * gross);
+    assert!(gross < 0.01, "{:.2} % of lines err by more than 3 px", 100.0 * gross);
+    let start = scene.layout.front_region.x as f64;
+    // Until it lies over the front for sure.
+    for (index, (tip, sigma)) in column(&scene, &kept, "tip").into_iter().enumerate().take(40) {
+        let off = tip + start - scene.truth(index).front.iter().copied().fold(0.0, f64::max);
+        assert!(off.abs() < 3.0 + 5.0 * sigma, "frame {index}: off by {off:.1} ± {sigma:.1} px");
+    }
 }
 
 /// A finger that breaks out of the front at once, and grows by 3 px a frame.

@@ -40,6 +40,8 @@ const ROOTED_LEAST: f64 = 0.2;
 const ROOTED_MORE: usize = 4;
 /// Lithium that is thinner, cells, is in cells that are partly bare: its own brightness is not among them.
 const THICK_LEAST: f32 = 3.0;
+/// What grows out of a smaller part of the starting edge is a thing that lies there.
+const SEEN_LEAST: f32 = 0.4;
 
 /// What one frame says of lithium's area. One entry a line, px from the starting edge.
 pub struct Extent {
@@ -63,6 +65,8 @@ pub struct Extent {
     pub noise_px: f32,
     /// What looks like a particle.
     pub spots: Vec<Spot>,
+    /// Those of them that lie over the contour.
+    pub over: Vec<Spot>,
     /// How much more lithium is seen just before the contour than just behind it: 1 at a front that nothing lies over;
     /// NaN where there is no contour.
     pub steps: Vec<f32>,
@@ -88,6 +92,7 @@ impl Extent {
             alone: false,
             noise_px: 0.0,
             spots: Vec::new(),
+            over: Vec::new(),
             steps: vec![f32::NAN; lines],
         }
     }
@@ -220,7 +225,11 @@ pub fn see(
     if scatter > 2.0 * SCATTER_MOST {
         return None;
     }
-    let spots = particles::find(with_texture.as_ref().unwrap_or(&shares));
+    let as_seen = with_texture.as_ref().unwrap_or(&shares);
+    let mut spots = particles::find(as_seen);
+    let over = particles::find_over(&shares, as_seen, contour);
+    spots.retain(|spot| !over.iter().any(|over| over.is_at((spot.along, spot.across))));
+    spots.extend(over.iter().cloned());
     let steps = steps_at(contour, &shares);
     if let Some((hidden, contour)) = hidden {
         hidden.fill(&mut shares, contour);
@@ -230,7 +239,7 @@ pub fn see(
     // A step that is blurred with a sigma b rises by 1/(√(2π) b) a pixel.
     let noise_px = scatter * std::f32::consts::TAU.sqrt() * blur * CELL as f32;
     let mut extent =
-        Extent { spots, noise_px, steps, ..Extent::of(&shares, &rows, lines.count, scatter) };
+        Extent { spots, over, noise_px, steps, ..Extent::of(&shares, &rows, lines.count, scatter) };
     let offset = view.noise().offset_counts as f32;
     let mut pixels = Vec::new();
     extent.place_walls(&rows, |line, from, end| {
@@ -283,7 +292,8 @@ pub fn see_alone(cells: &Cells, lithium: Lithium, noise: f32, lines: usize) -> O
         .iter()
         .filter(|row| row.length > 0.0)
         .fold((0.0, 0.0f32), |s, row| (s.0 + row.length, s.1 + 1.0));
-    if sum < THICK_LEAST * CELL as f32 * count {
+    let is_thick = sum >= THICK_LEAST * CELL as f32 * count;
+    if !is_thick || count < SEEN_LEAST * rows.len() as f32 {
         return None;
     }
     let scatter = cells.scatter() / step.abs();

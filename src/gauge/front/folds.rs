@@ -91,12 +91,14 @@ impl Folds {
         Some(self.lines[line].reach).filter(|reach| self.lines[line].trusted && reach.is_finite())
     }
 
-    /// The furthest edge that two neighbouring rows of cells have and that is believed, px; −∞ where
+    /// The furthest edge that two neighbouring rows of cells have and that is believed, px, and its line; nothing where
     /// there is none.
-    pub fn furthest(&self) -> f32 {
-        let reach = |line: usize| self.reach(line).unwrap_or(f32::NEG_INFINITY);
-        let pairs = (CELL..self.lines.len()).map(|line| reach(line).min(reach(line - CELL)));
-        pairs.fold(f32::NEG_INFINITY, f32::max)
+    pub fn furthest(&self) -> Option<(f32, usize)> {
+        let of_both = |line: usize| {
+            let (here, beside) = (self.reach(line)?, self.reach(line - CELL)?);
+            Some((here.min(beside), line))
+        };
+        (CELL..self.lines.len()).filter_map(of_both).max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// How far the area's furthest edge was from `at` at the last look, px; 0 where that is none of

@@ -278,6 +278,12 @@ impl Follower {
         self.shared[line] = at;
     }
 
+    /// Knows nothing of a line any more.
+    pub fn forget(&mut self, line: usize) {
+        self.lines[line] = UNSEEN;
+        self.together.forget(line);
+    }
+
     /// One sigma of a typical line's own edge, px; NaN before any was seen.
     pub fn typical_error(&self) -> f32 {
         self.typical

@@ -54,18 +54,22 @@ impl Measuring {
         }
     }
 
-    /// Fills the measurement.
+    /// Fills the measurement; false where not one line can be told, and there is none.
     pub fn measure(
         &mut self,
         stamp: &Stamp,
         mut seen: Seen<'_>,
         follower: &Follower,
         out: &mut Measurement,
-    ) {
+    ) -> bool {
         seen.leave_walls();
         seen.doubt_walls();
         seen.allow_for_particles();
         seen.tell_lines(out);
+        // What none of the lines is sure of may be something else.
+        if out.arrays[0].iter().all(|at| at.is_nan()) {
+            return false;
+        }
         seen.fill_gaps(follower);
         let shape = Shape {
             position: &seen.position,
@@ -108,6 +112,7 @@ impl Measuring {
         numbers.eta_high = (eta.high_s, f64::NAN);
         numbers.put(out);
         self.put_local_velocities(follower, seen.frame_s, out);
+        true
     }
 
     fn see_jumps(&mut self, position: &[f32]) {
@@ -179,7 +184,7 @@ fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> (Value, usize
     if let Some(extent) = seen.extent.filter(|extent| extent.alone) {
         return (by_area(extent.furthest()), 0);
     }
-    let furthest = seen.extent.filter(|_| seen.folded).map(|_| f64::from(seen.folds.furthest()));
+    let furthest = seen.extent.filter(|_| seen.folded).and_then(|_| seen.folds.furthest());
     let at = |line: &usize| {
         let at = follower.position(*line).0;
         // A line that is not seen any more is no further than where the area ends.
@@ -192,7 +197,9 @@ fn tip(shape: &Shape<'_>, seen: &Seen<'_>, follower: &Follower) -> (Value, usize
     let (tip, error) = shape.tip(line);
     let tip = match furthest {
         // A head that was not followed line by line yet must not be missed.
-        Some(furthest) if furthest - tip > TIP_BEHIND_PX => by_area(furthest),
+        Some((furthest, line)) if f64::from(furthest) - tip > TIP_BEHIND_PX => {
+            return (by_area(f64::from(furthest)), line);
+        }
         // Which line is furthest is uncertain too: what other frames say of it tells how much, and lines that seem to
         // be further and are not believed yet.
         _ => {

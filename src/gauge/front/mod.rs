@@ -47,7 +47,7 @@ use contour::Contour;
 use corners::Corners;
 use extent::Extent;
 use fit::{Known, fit};
-use neighbours::straightened;
+use neighbours::{straight_beneath, straightened};
 use particles::Hidden;
 use prior::ShapePrior;
 use summary::Summary;
@@ -192,6 +192,32 @@ impl Front {
         (found.sigma_px < SIGMA_MOST).then_some(found)
     }
 
+    /// A contour that was searched for, beneath what lies over it in the same frame.
+    fn find_beneath(
+        &self,
+        view: &View<'_>,
+        cells: &Cells,
+        contour: Contour,
+        extent: Extent,
+        hints: &Hints,
+    ) -> (Contour, Option<Extent>) {
+        let known_before = hints.hidden.as_deref().cloned();
+        let mut hidden = known_before.unwrap_or_else(|| Hidden::nothing(self.lines.count));
+        for spot in &extent.over {
+            hidden.add(spot, (spot.along, spot.across));
+        }
+        let known = straight_beneath(&contour.position, &hidden.is_near(&contour.position));
+        let hints = Hints { hidden: Some(Arc::new(hidden)), ..hints.clone() };
+        let found = fit(self, view, &known, Known::Nothing, &hints);
+        if found.share_found() < FOUND_LEAST {
+            return (contour, Some(extent));
+        }
+        let hidden = hints.hidden.as_deref().map(|hidden| (hidden, &known[..]));
+        let seen = extent::see(cells, &found.position, found.brightness, hidden, &self.lines, view);
+        let extent = seen.map(|seen| Extent { spots: extent.spots, over: extent.over, ..seen });
+        (found, extent)
+    }
+
     /// Lithium's area, by the brightness beside the contour or, where none was ever followed, by that
     /// of the region alone.
     fn see(
@@ -238,7 +264,13 @@ impl Gauge for Front {
             .or(found)
             .or_else(|| if hints.search { follow() } else { None })
             .unwrap_or_else(|| Contour::nothing(self.lines.count));
-        let extent = cells.and_then(|cells| self.see(view, &cells, &contour, hints));
+        let extent = cells.as_ref().and_then(|cells| self.see(view, cells, &contour, hints));
+        let (contour, extent) = match (cells, extent) {
+            (Some(cells), Some(extent)) if searched && !extent.over.is_empty() => {
+                self.find_beneath(view, &cells, contour, extent, hints)
+            }
+            (_, extent) => (contour, extent),
+        };
         let region = (!hints.no_texture).then(|| self.lines.read_all(view));
         let (along_x, drift) = (self.lines.is_along_x(), view.drift());
         let drift_error = if along_x { drift.x_error } else { drift.y_error };

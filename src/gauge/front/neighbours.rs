@@ -173,6 +173,19 @@ pub fn nearest(known: &[usize], line: usize) -> (Option<usize>, Option<usize>) {
     (next.checked_sub(1).map(|at| known[at]), known.get(next).copied())
 }
 
+/// A contour that goes straight on, between lines that have an edge, where it is covered and where it has none.
+pub fn straight_beneath(contour: &[f32], covered: &[bool]) -> Vec<f32> {
+    let is_seen = |k: &usize| !covered[*k] && contour[*k].is_finite();
+    let seen: Vec<usize> = (0..contour.len()).filter(is_seen).collect();
+    let at = |k: usize| match nearest(&seen, k) {
+        (Some(a), Some(b)) => {
+            contour[a] + (contour[b] - contour[a]) * (k - a) as f32 / (b - a).max(1) as f32
+        }
+        (one, other) => one.or(other).map_or(0.0, |one| contour[one]),
+    };
+    (0..contour.len()).map(at).collect()
+}
+
 /// Lines without an edge take that of the nearest line that has one.
 pub fn fill_gaps(contour: &mut [f32]) {
     let known: Vec<usize> = (0..contour.len()).filter(|k| contour[*k].is_finite()).collect();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::contour::{Contour, TEAR_PX};
-use super::doubt::Suspicions;
+use super::doubt::{Bumps, Suspicions};
 use super::extent::{EDGE_PX, Extent};
 use super::fit::Fit;
 use super::folds::Folds;
@@ -46,6 +46,7 @@ pub struct Summary {
     smooth_lines: f64,
     follower: Follower,
     suspicions: Suspicions,
+    bumps: Bumps,
     folds: Folds,
     particles: Particles,
     measuring: Measuring,
@@ -73,6 +74,7 @@ impl Summary {
             smooth_lines: config.smooth_lines,
             follower: Follower::new(lines.count, config.smooth_lines),
             suspicions: Suspicions::default(),
+            bumps: Bumps::default(),
             folds: Folds::new(lines.count),
             particles: Particles::default(),
             measuring: Measuring::new(lines, config),
@@ -140,6 +142,7 @@ impl Summary {
                 self.follower.place(line, reach);
             }
         }
+        self.see_bumps(stamp.index, &mut position);
         if let Some(region) = &observation.region {
             let hidden = self.particles.hidden(stamp.index, self.lines.count);
             let (hidden, offset) = (hidden.as_ref(), observation.offset);
@@ -171,6 +174,7 @@ impl Summary {
         for (doubt, _) in doubt.iter_mut().zip(&told).filter(|(_, told)| **told == Told::Region) {
             *doubt = 0.0;
         }
+        self.bumps.add_to(&mut doubt);
         let seen = Seen {
             position,
             error,
@@ -188,8 +192,23 @@ impl Summary {
             textured: 1.0 - 1.0 / f64::from(contour.excess.max(1.0)),
             leans,
         };
-        self.measuring.measure(stamp, seen, &self.follower, out);
-        out.quality = (found as f32 / contour.excess.max(1.0).sqrt()).clamp(0.0, 1.0);
+        if self.measuring.measure(stamp, seen, &self.follower, out) {
+            out.quality = (found as f32 / contour.excess.max(1.0).sqrt()).clamp(0.0, 1.0);
+        }
+    }
+
+    /// Takes a contour's bumps; those that turn out to be particles are not followed any more.
+    fn see_bumps(&mut self, index: u64, position: &mut [f32]) {
+        for line in self.bumps.take(position) {
+            self.follower.forget(line);
+        }
+        let Some(hidden) = self.particles.suspected(index, self.lines.count) else { return };
+        for (line, near) in hidden.is_near(position).into_iter().enumerate() {
+            if let Some(foot) = self.bumps.foot(line, position[line]).filter(|_| near) {
+                self.follower.place(line, foot);
+                position[line] = f32::NAN;
+            }
+        }
     }
 
     /// The contour once more about where all frames before expect it.
@@ -231,9 +250,10 @@ impl Summary {
             textured: 0.0,
             leans: false,
         };
-        self.measuring.measure(stamp, seen, &self.follower, out);
-        // One where a cell's scatter is nothing beside the step.
-        out.quality = (1.0 - 2.0 * extent.scatter).clamp(0.0, 1.0);
+        if self.measuring.measure(stamp, seen, &self.follower, out) {
+            // One where a cell's scatter is nothing beside the step.
+            out.quality = (1.0 - 2.0 * extent.scatter).clamp(0.0, 1.0);
+        }
     }
 
     /// What the observer of a frame so many frames later should expect.

@@ -4,8 +4,10 @@
 //! away, where the score of none asks for more than two: those of a finger that has just begun to grow, or beside a
 //! corner that was cut. How much likelier they are there, the pixels between both places tell.
 
+mod bumps;
 mod odds;
 
+pub use bumps::Bumps;
 pub use odds::{Suspicions, odds};
 
 use super::sums::Evidence;

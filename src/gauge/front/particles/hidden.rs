@@ -10,6 +10,7 @@ const MARGIN_PX: f32 = 4.0;
 const NEAR_PX: f32 = 2.0;
 
 /// Pixels of each line that particles hide: first and last, px from the starting edge.
+#[derive(Clone)]
 pub struct Hidden {
     lines: Vec<Vec<(f32, f32)>>,
 }

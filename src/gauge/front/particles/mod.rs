@@ -6,11 +6,13 @@
 //! nothing in a single frame tells it from lithium.
 
 mod hidden;
+mod over;
 mod spots;
 
 use std::collections::VecDeque;
 
 pub use hidden::Hidden;
+pub use over::find_over;
 pub use spots::{Spot, find};
 
 use super::cells::CELL;

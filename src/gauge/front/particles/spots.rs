@@ -4,13 +4,13 @@
 //! in lithium like a hole; on the other side of the front they are darker than lithium or brighter than
 //! the bare specimen.
 
-use crate::gauge::front::cells::{Cells, centre};
+use crate::gauge::front::cells::{CELL, Cells, centre};
 use crate::gauge::front::pieces::Pieces;
 
 /// A cell that is lithium by less than −0.5 or more than 1.5 is neither side.
 const NEITHER: f32 = 0.5;
 /// Cells of a particle: fewer may be noise, more are no particle.
-const CELLS: std::ops::Range<usize> = 5..400;
+pub const CELLS: std::ops::Range<usize> = 5..400;
 
 /// One frame's view of a particle; px from the starting edge and of the first line.
 #[derive(Clone, Debug)]
@@ -29,6 +29,17 @@ pub struct Reach {
     pub across: f32,
     pub from: f32,
     pub end: f32,
+}
+
+impl Spot {
+    /// Whether it covers a place (px along, across).
+    pub fn is_at(&self, (along, across): (f32, f32)) -> bool {
+        let half = 0.5 * CELL as f32;
+        self.rows.iter().any(|row| {
+            (self.across + row.across - across).abs() <= half
+                && (self.along + row.from - half..=self.along + row.end + half).contains(&along)
+        })
+    }
 }
 
 /// What looks like a particle in cells between bare specimen (0) and lithium (1).
