@@ -201,8 +201,8 @@ impl Front {
         extent: Extent,
         hints: &Hints,
     ) -> (Contour, Option<Extent>) {
-        let known_before = hints.hidden.as_deref().cloned();
-        let mut hidden = known_before.unwrap_or_else(|| Hidden::nothing(self.lines.count));
+        let foreseen = hints.hidden.as_deref().cloned();
+        let mut hidden = foreseen.unwrap_or_else(|| Hidden::nothing(self.lines.count));
         for spot in &extent.over {
             hidden.add(spot, (spot.along, spot.across));
         }
