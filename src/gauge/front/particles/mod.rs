@@ -2,8 +2,8 @@
 //! frames later.
 //!
 //! One that stands still is learned as the specimen's texture. One that moves is followed along a straight
-//! line while it stands free (`spots`), and expected to go on along it while it lies over the front, where
-//! nothing in a single frame tells it from lithium.
+//! line while it stands free (`spots`), and expected to go on along it while it lies over the front. There a
+//! single frame tells it from lithium only where it is darker or brighter than both sides (`over`).
 
 mod hidden;
 mod over;
