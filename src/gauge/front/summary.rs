@@ -10,7 +10,7 @@ use super::fit::Fit;
 use super::folds::Folds;
 use super::follow::Follower;
 use super::measure::Measuring;
-use super::particles::Particles;
+use super::particles::{Hidden, Particles};
 use super::seen::Seen;
 use super::shape::Told;
 use super::texture::{self, Learned, Texture};
@@ -142,7 +142,8 @@ impl Summary {
                 self.follower.place(line, reach);
             }
         }
-        self.see_bumps(stamp.index, &mut position);
+        let suspected = self.particles.suspected(stamp.index, self.lines.count);
+        self.see_bumps(suspected.as_ref(), &mut position);
         if let Some(region) = &observation.region {
             let hidden = self.particles.hidden(stamp.index, self.lines.count);
             let (hidden, offset) = (hidden.as_ref(), observation.offset);
@@ -150,9 +151,7 @@ impl Summary {
             self.learned = learned.or(self.learned.take());
         }
         self.remember(contour);
-        let near = self
-            .particles
-            .suspected(stamp.index, self.lines.count)
+        let near = suspected
             .map(|hidden| hidden.is_near(&self.follower.expected_at(stamp.index)))
             .unwrap_or_default();
         self.follower.take_corners(&contour.corners, &position);
@@ -197,12 +196,13 @@ impl Summary {
         }
     }
 
-    /// Takes a contour's bumps; those that turn out to be particles are not followed any more.
-    fn see_bumps(&mut self, index: u64, position: &mut [f32]) {
+    /// Takes a contour's bumps; those that turn out to be particles, by what is suspected to be hidden, are not followed any
+    /// more.
+    fn see_bumps(&mut self, suspected: Option<&Hidden>, position: &mut [f32]) {
         for line in self.bumps.take(position) {
             self.follower.forget(line);
         }
-        let Some(hidden) = self.particles.suspected(index, self.lines.count) else { return };
+        let Some(hidden) = suspected else { return };
         for (line, near) in hidden.is_near(position).into_iter().enumerate() {
             if let Some(foot) = self.bumps.foot(line, position[line]).filter(|_| near) {
                 self.follower.place(line, foot);
